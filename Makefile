@@ -1,0 +1,62 @@
+# The first Python here that is new enough and can make virtual environments.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+# Further arguments for pytest: make test-sqlite PYTEST="-k lifecycle"
+PYTEST ?=
+# Further arguments for the benchmarks: make bench BENCH="--quick --only drain"
+BENCH ?=
+
+.PHONY: help demo test test-sqlite test-postgresql lint types format bench bench-peers clean
+.DEFAULT_GOAL = help
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(VENV)/.demo ## Start everything in this terminal: database, sample jobs, worker, dashboard
+	@$(BIN)/python -m jobsystem.environment
+	@# On a terminal a job of its own: Ctrl-C is then for the demo alone, which ends well.
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/python manage.py quickstart; exit $$?
+
+test: lint types test-sqlite test-postgresql ## Run everything a change has to pass
+
+test-sqlite: $(VENV)/.dev ## Run the tests on SQLite
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n auto $(PYTEST)
+
+test-postgresql: $(VENV)/.dev ## Run the tests on PostgreSQL: TEST_POSTGRES_URL, or one of their own
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n auto $(PYTEST)
+
+lint: $(VENV)/.dev ## Check style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev ## Check types
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## Put code into the common format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## Measure speed and cost on both databases, beside their targets
+	$(BIN)/python -m bench $(BENCH)
+
+bench-peers: $(VENV)/.dev ## Measure the same work done by this project and by its peers
+	$(BIN)/python -m bench.peers $(BENCH)
+
+clean: ## Remove what make has made, but not .env and the database
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist .bench-venvs
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer with its venv module is needed" \
+		"(Debian and Ubuntu: apt install python3-venv). Another one: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[postgres,server]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
