@@ -1,0 +1,20 @@
+"""The tables. Read them freely; statuses change only through `jobs.lifecycle`."""
+
+from .attempts import Attempt, OutputChunk
+from .audit import AuditEntry
+from .catalogue import JobClass, Queue
+from .jobs import Job
+from .rollups import Resolution, Rollup
+from .workers import Worker
+
+__all__ = [
+    "Attempt",
+    "AuditEntry",
+    "Job",
+    "JobClass",
+    "OutputChunk",
+    "Queue",
+    "Resolution",
+    "Rollup",
+    "Worker",
+]

@@ -1,0 +1,155 @@
+"""Reading the rollups: totals, series over time, and how long jobs waited and ran.
+
+Start with the rows of a time, and ask them:
+
+    rows = between(now - timedelta(days=1), now)
+    summaries(rows, "job_class")["shop.SendInvoice"].ran.percentile(95)
+
+No function reads jobs or attempts. Times are aware; periods are those of UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from django.db.models import Aggregate, Max, Min, QuerySet, Sum
+
+from .histograms import Histogram
+from .models import Resolution, Rollup
+from .models.rollups import LARGEST, RAN, WAITED
+
+PARTS = (Resolution.WRITER, Resolution.MINUTE, Resolution.HOUR, Resolution.DAY)
+"""Every outcome is in one row of these."""
+MOST_POINTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs and attempts ended how."""
+
+    completed: int = 0
+    failed: int = 0
+    """Jobs that had no attempt left."""
+    retried: int = 0
+    """Attempts that failed and were followed by another."""
+    cancelled: int = 0
+    released: int = 0
+    """Attempts given back unspent."""
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, n) + getattr(other, n) for n in COUNTED))
+
+    @property
+    def finished(self) -> int:
+        """Jobs that reached a final state."""
+        return self.completed + self.failed + self.cancelled
+
+
+COUNTED = tuple(field.name for field in fields(Counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What ended in one step of a series."""
+
+    start: datetime
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of many attempts together. Times are seconds."""
+
+    counts: Counts
+    waited: Histogram
+    """From when they were due until a process had them."""
+    ran: Histogram
+    waited_seconds: float
+    ran_seconds: float
+    cpu_seconds: float
+    peak_rss: int
+    """Bytes of the largest."""
+
+
+def between(
+    start: datetime, end: datetime, *, job_class: str = "", queue: str = ""
+) -> QuerySet[Rollup]:
+    """Return the rows of periods that begin from `start` up to but not at `end`.
+
+    What is older has been merged into hours and days, so begin at a full hour or day then.
+    """
+    rows = Rollup.objects.filter(resolution__in=PARTS, period__gte=start, period__lt=end)
+    if job_class:
+        rows = rows.filter(job_class=job_class)
+    return rows.filter(queue=queue) if queue else rows
+
+
+def counts(rows: QuerySet[Rollup]) -> Counts:
+    """Add up all rows."""
+    found = rows.aggregate(**{name: Sum(name, default=0) for name in COUNTED})
+    return Counts(**found)
+
+
+def lifetime() -> Counts:
+    """Return the counts of all jobs there ever were, pruned ones included."""
+    return counts(Rollup.objects.filter(resolution__in=(Resolution.EVER, Resolution.WRITER)))
+
+
+def first_period() -> datetime | None:
+    """Return the begin of the oldest period with rows of its own; None without any."""
+    rows = Rollup.objects.filter(resolution__in=PARTS)
+    found: datetime | None = rows.aggregate(first=Min("period"))["first"]
+    return found
+
+
+def series(rows: QuerySet[Rollup], start: datetime, end: datetime, step: timedelta) -> list[Point]:
+    """Return one point for every `step` of UTC from `start` to `end`, also where nothing happened.
+
+    A step finer than the rows leaves gaps between the begins of hours, or days. Raises ValueError
+    for a step below a minute, and for more than MOST_POINTS points.
+    """
+    seconds = int(step.total_seconds())
+    first, last = int(start.timestamp()) // max(seconds, 1), int(end.timestamp())
+    if seconds < Resolution.MINUTE:
+        raise ValueError(f"a step of {step} is shorter than a minute, the finest that is kept")
+    places = range(first, -(-last // seconds))
+    if len(places) > MOST_POINTS:
+        raise ValueError(f"{len(places)} points are too many: at most {MOST_POINTS}, so step wider")
+    found = dict.fromkeys(places, Counts())
+    for period, *numbers in rows.order_by().values_list("period").annotate(*map(Sum, COUNTED)):
+        place = int(period.timestamp()) // seconds
+        if place in found:
+            found[place] += Counts(*numbers)
+    return [Point(datetime.fromtimestamp(n * seconds, UTC), each) for n, each in found.items()]
+
+
+def summaries(rows: QuerySet[Rollup], by: Literal["job_class", "queue"]) -> dict[str, Summary]:
+    """Return a summary of the rows of each class, or of each queue, by its name."""
+    return {
+        group.pop(by): _summary(group) for group in rows.order_by(by).values(by).annotate(**_ALL)
+    }
+
+
+def summary(rows: QuerySet[Rollup]) -> Summary:
+    """Return one summary of all rows."""
+    return _summary(rows.aggregate(**_ALL))
+
+
+_SECONDS = ("waited_seconds", "ran_seconds", "cpu_seconds")
+_COLUMNS = (*COUNTED, *_SECONDS, *WAITED, *RAN)
+_ALL: dict[str, Aggregate] = {f"all_{name}": Sum(name) for name in _COLUMNS}
+_ALL |= {f"all_{name}": Max(name) for name in LARGEST}
+
+
+def _summary(found: dict[str, Any]) -> Summary:
+    def number(name: str) -> Any:
+        return found[f"all_{name}"] or 0
+
+    return Summary(
+        Counts(*map(number, COUNTED)),
+        Histogram(tuple(map(number, WAITED)), number("waited_max")),
+        Histogram(tuple(map(number, RAN)), number("ran_max")),
+        *map(number, (*_SECONDS, "peak_rss")),
+    )
