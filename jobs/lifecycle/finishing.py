@@ -1,0 +1,201 @@
+"""Recording how attempts ended. An outcome counts only while its attempt runs and is its worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from msgspec.structs import replace
+
+from ..conf import conf
+from ..models import Attempt, Job
+from ..options import FARTHEST
+from ..registry import find
+from ..retries import delay_after
+from ..signals import attempt_finished
+from ..states import TRANSITIONS, AttemptStatus, JobStatus, Reason
+from .engines import Engine
+from .records import Outcome, Settled, Start
+from .rollups import Tally
+
+MEASURES = ("cpu_seconds", "peak_rss", "exit_code", "signal", "output_bytes", "output_dropped")
+LONGEST_ERROR = 500
+"""Characters of an error message kept on the job; the attempt has the whole one."""
+LONGEST_NAME = 200
+"""Characters kept of the class of an exception."""
+SPENDING = ("back_off", "fail")
+"""The verbs that follow from an attempt that counts."""
+
+
+def record_starts(engine: Engine, worker: UUID, starts: Sequence[Start]) -> set[int]:
+    """Write when and to which process claimed attempts were handed.
+
+    Returns the ids of those that were still the worker's.
+    """
+    with transaction.atomic(using=engine.alias, savepoint=False):
+        return engine.record_starts(worker, sorted(starts))
+
+
+def finish(engine: Engine, worker: UUID, outcomes: Sequence[Outcome]) -> list[Settled | None]:
+    """Record outcomes of attempts that `worker` holds.
+
+    Returns, in order, what each made of its job: None for one that came too late, because the
+    attempt had ended otherwise or the worker had been declared lost. Such an outcome changes no
+    state; what it measured is kept where nothing was yet.
+    """
+    ordered = sorted(outcomes, key=lambda one: one.attempt_id)
+    settled: dict[int, Settled] = {}
+    tally = Tally()
+    with transaction.atomic(using=engine.alias, savepoint=False):
+        good = [one for one in ordered if one.status == AttemptStatus.COMPLETED]
+        held = _lock(engine, worker, ordered) if len(good) < len(ordered) else {}
+        moved = engine.complete(worker, good) if good else set()
+        for one in ordered:
+            if one.attempt_id in moved:
+                settled[one.attempt_id] = _completed(one)
+            elif one.attempt_id in held and one.status != AttemptStatus.COMPLETED:
+                settled[one.attempt_id] = _settle(engine, worker, held[one.attempt_id], one)
+            elif _keep_measures(engine, worker, one):
+                tally.measure(one)
+            if one.attempt_id in settled:
+                tally.add(one, settled[one.attempt_id].job_status)
+        tally.store(engine)
+        if settled and attempt_finished.has_listeners():
+            transaction.on_commit(
+                partial(_announce, list(settled.values())), using=engine.alias, robust=True
+            )
+    return [settled.get(one.attempt_id) for one in outcomes]
+
+
+def next_state(job: Job, one: Outcome) -> tuple[str, dict[str, Any]]:
+    """Return the verb that follows for `job` from an attempt that did not complete, and what it sets."""
+    at = one.finished_at
+    if job.cancel_requested_at is not None or one.status == AttemptStatus.CANCELLED:
+        return "stop", {"finished_at": at}
+    if one.reason == Reason.POSTPONED:
+        return "postpone", {"run_at": _later(at, one.delay or 0)}
+    if _is_forgiven(job, one):
+        return "release", {"run_at": at, "interruptions": job.interruptions + 1}
+    spent = job.attempts_spent + 1
+    if one.final or spent >= job.max_attempts:
+        return "fail", {"attempts_spent": spent, "finished_at": at}
+    return "back_off", {"attempts_spent": spent, "run_at": _later(at, _delay(job, one, spent))}
+
+
+def _is_forgiven(job: Job, one: Outcome) -> bool:
+    """Whether an attempt goes back unspent.
+
+    The first loss of a worker costs nothing, so the neighbours of a job that kills its worker lose
+    nothing by it; from the second on each one spends an attempt, so that job runs out of them.
+    """
+    if one.reason in (Reason.WORKER_LOST, Reason.LAUNCHER_LOST) and one.started_at:
+        return job.interruptions == 0
+    return one.status == AttemptStatus.RELEASED and job.interruptions < conf.MAX_INTERRUPTIONS
+
+
+def _delay(job: Job, one: Outcome, failures: int) -> float:
+    if one.delay is not None:
+        return one.delay
+    job_class = find(job.job_class)
+    return delay_after(job_class.retry_policy() if job_class else conf.RETRY_DELAY, failures)
+
+
+def _later(at: datetime, seconds: float) -> datetime:
+    """Return `at` plus a delay that a job may have computed: no less than 0, and still a date."""
+    return at + timedelta(seconds=min(max(0.0, seconds), FARTHEST))
+
+
+def _lock(engine: Engine, worker: UUID, outcomes: Sequence[Outcome]) -> dict[int, Attempt]:
+    """Lock those attempts that still run and are the worker's, with their jobs, by ascending id."""
+    running = Attempt.objects.using(engine.alias).filter(
+        id__in=[one.attempt_id for one in outcomes],
+        worker_id=worker,
+        status=AttemptStatus.RUNNING,
+    )
+    rows = running.select_related("job").defer("job__arguments", "job__result").order_by("id")
+    return {attempt.pk: attempt for attempt in rows.select_for_update()}
+
+
+def _settle(engine: Engine, worker: UUID, attempt: Attempt, one: Outcome) -> Settled:
+    """Close a locked attempt that did not complete, and move its job to what follows from that."""
+    job = attempt.job
+    verb, changes = next_state(job, one)
+    job_class, move = find(job.job_class), TRANSITIONS[verb]
+    runs_hook = verb == "fail" and job_class is not None and job_class.has_failed_hook()
+    one = _as_counted(job, verb, one)
+    _close(attempt, one, worker if runs_hook else None)
+    if verb in SPENDING:
+        changes["error_type"] = one.error_type[:LONGEST_NAME]
+        changes["error_message"] = one.error_message[:LONGEST_ERROR]
+    Job.objects.using(engine.alias).filter(id=job.pk, status__in=move.sources).update(
+        status=move.target,
+        unresolved_since=None,
+        started_at=attempt.started_at,
+        **changes,
+    )
+    name, number = job.job_class, attempt.number
+    return Settled(
+        one.attempt_id, job.pk, name, number, one.status, one.reason, move.target, runs_hook
+    )
+
+
+def _as_counted(job: Job, verb: str, one: Outcome) -> Outcome:
+    """Return an outcome with the status that tells whether it spent an attempt."""
+    if verb == "release":
+        return replace(one, status=AttemptStatus.RELEASED, error_type="", error_message="")
+    if verb not in SPENDING or one.status != AttemptStatus.RELEASED:
+        return one
+    times = f"{job.interruptions} times before, as often as BACKGROUND_JOB_MAX_INTERRUPTIONS allows"
+    return replace(
+        one,
+        status=AttemptStatus.FAILED,
+        error_type="WorkerLost" if one.reason == Reason.WORKER_LOST else "JobKilled",
+        error_message=f"its worker stopped or was lost; the job had been given back {times}",
+    )
+
+
+def _close(attempt: Attempt, one: Outcome, hook_worker: UUID | None) -> None:
+    for name in (*MEASURES, "status", "reason", "finished_at", "receipt"):
+        setattr(attempt, name, getattr(one, name))
+    attempt.started_at = one.started_at or attempt.started_at
+    attempt.pid = one.pid or attempt.pid
+    attempt.error_type = one.error_type[:LONGEST_NAME]
+    attempt.error_message, attempt.traceback = one.error_message, one.traceback
+    attempt.hook_pending, attempt.hook_worker = hook_worker is not None, hook_worker
+    attempt.save()
+
+
+def _keep_measures(engine: Engine, worker: UUID, one: Outcome) -> bool:
+    """Keep what a late outcome measured, as of a job that completed in its own transaction.
+
+    Returns whether nothing had been kept before.
+    """
+    measures = {name: getattr(one, name) for name in MEASURES}
+    if one.pid:
+        measures["pid"] = one.pid
+    attempts = Attempt.objects.using(engine.alias)
+    unmeasured = attempts.filter(id=one.attempt_id, worker_id=worker, cpu_seconds=None)
+    return bool(unmeasured.update(**measures))
+
+
+def _completed(one: Outcome) -> Settled:
+    status, done = AttemptStatus.COMPLETED, JobStatus.COMPLETED
+    return Settled(
+        one.attempt_id, one.job_id, one.job_class, one.number, status, Reason.NONE, done, False
+    )
+
+
+def _announce(settled: Iterable[Settled]) -> None:
+    for one in settled:
+        attempt_finished.send_robust(
+            sender=one.job_class,
+            job_id=one.job_id,
+            attempt=one.number,
+            status=one.attempt_status,
+            reason=one.reason,
+            job_status=one.job_status,
+        )

@@ -1,0 +1,157 @@
+"""Which workers live: registering, renewing the lease, leaving, and rescuing what a dead one held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from ..models import Attempt, JobClass, Queue, Worker
+from ..states import LIVE_WORKERS, AttemptStatus, Reason, WorkerStatus
+from .engines import Engine, engine_for
+from .finishing import finish
+from .records import Outcome, Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one start of a worker from every other."""
+
+    worker_id: UUID
+    hostname: str
+    host_id: str
+    pid: int
+    process_started: float
+    queues: tuple[str, ...]
+    concurrency: int
+    version: str
+
+
+def register(engine: Engine, identity: Identity, lease: float) -> None:
+    """Enter a worker, alive for `lease` seconds from now. Doing it again changes nothing."""
+    now = engine.now()
+    worker = Worker(
+        id=identity.worker_id,
+        hostname=identity.hostname,
+        host_id=identity.host_id,
+        pid=identity.pid,
+        process_started=identity.process_started,
+        queues=list(identity.queues),
+        concurrency=identity.concurrency,
+        version=identity.version,
+        started_at=now,
+        beat_at=now,
+        lease_expires_at=now + timedelta(seconds=lease),
+    )
+    # A connection may break between the commit and its answer: then this is asked once more.
+    Worker.objects.using(engine.alias).bulk_create([worker], ignore_conflicts=True)
+
+
+def renew(engine: Engine, worker: UUID, lease: float, *, draining: bool) -> bool:
+    """Prolong a worker's lease to `lease` seconds from now.
+
+    Returns False where it has been declared lost: what it held is others' now.
+    """
+    now = engine.now()
+    return bool(
+        Worker.objects.using(engine.alias)
+        .filter(id=worker, status__in=LIVE_WORKERS)
+        .update(
+            beat_at=now,
+            lease_expires_at=now + timedelta(seconds=lease),
+            status=WorkerStatus.DRAINING if draining else WorkerStatus.RUNNING,
+        )
+    )
+
+
+def leave(engine: Engine, worker: UUID) -> None:
+    """Enter that a worker has stopped in order, holding nothing.
+
+    One that had to leave attempts behind only ends its lease: the next to look rescues them.
+    """
+    now = engine.now()
+    with transaction.atomic(using=engine.alias, savepoint=False):
+        here = Worker.objects.using(engine.alias).filter(id=worker, status__in=LIVE_WORKERS)
+        here.update(lease_expires_at=now)
+        here.exclude(attempts__status=AttemptStatus.RUNNING).update(
+            status=WorkerStatus.STOPPED, stopped_at=now
+        )
+
+
+def neighbours(engine: Engine, identity: Identity) -> list[Worker]:
+    """Return the other workers of the same host whose rows say that they live."""
+    rows = Worker.objects.using(engine.alias).filter(status__in=LIVE_WORKERS)
+    return list(rows.filter(host_id=identity.host_id).exclude(id=identity.worker_id))
+
+
+def expired(engine: Engine) -> list[UUID]:
+    """Return the workers whose lease has run out by the database's clock."""
+    rows = Worker.objects.using(engine.alias).filter(status__in=LIVE_WORKERS)
+    return list(rows.filter(lease_expires_at__lt=engine.now()).values_list("id", flat=True))
+
+
+def is_served(queue: str, using: str | None = None) -> bool:
+    """Whether a worker that serves `queue` lives: its row says so, and its lease has not run out."""
+    engine = engine_for(using)
+    rows = Worker.objects.using(engine.alias).filter(
+        status__in=LIVE_WORKERS, lease_expires_at__gte=engine.now()
+    )
+    return any(not queues or queue in queues for queues in rows.values_list("queues", flat=True))
+
+
+def rescue(engine: Engine, dead: UUID, *, gone: bool = False) -> list[Settled] | None:
+    """Declare a worker lost and take its attempts away from it.
+
+    Only where its lease has run out by the database's clock, unless the caller has seen that its
+    process is `gone`. An attempt that had not started is given back; one that had is given back or
+    spent, by the rules of `finishing`. Returns what became of them, or None where the worker was
+    not dead.
+    """
+    now = engine.now()
+    with transaction.atomic(using=engine.alias, savepoint=False):
+        workers = Worker.objects.using(engine.alias).filter(id=dead, status__in=LIVE_WORKERS)
+        if not gone:
+            workers = workers.filter(lease_expires_at__lt=now)
+        if not workers.update(status=WorkerStatus.LOST, stopped_at=now):
+            return None
+        held = Attempt.objects.using(engine.alias).filter(
+            worker_id=dead, status=AttemptStatus.RUNNING
+        )
+        outcomes = [_lost(attempt, now) for attempt in held.select_related("job").order_by("id")]
+        return [settled for settled in finish(engine, dead, outcomes) if settled]
+
+
+def _lost(attempt: Attempt, now: datetime) -> Outcome:
+    started = attempt.started_at is not None
+    return Outcome(
+        attempt_id=attempt.pk,
+        job_id=attempt.job_id,
+        job_class=attempt.job.job_class,
+        number=attempt.number,
+        status=AttemptStatus.FAILED if started else AttemptStatus.RELEASED,
+        queue=attempt.job.queue,
+        due_at=attempt.job.run_at,
+        reason=Reason.WORKER_LOST,
+        started_at=attempt.started_at,
+        finished_at=now,
+        error_type="WorkerLost" if started else "",
+        error_message="the worker that ran it disappeared" if started else "",
+    )
+
+
+def enter_names(engine: Engine, queues: Iterable[str], classes: Iterable[str]) -> None:
+    """Enter queues and job classes seen for the first time."""
+    Queue.objects.using(engine.alias).bulk_create(
+        [Queue(name=name) for name in sorted(queues)], ignore_conflicts=True
+    )
+    JobClass.objects.using(engine.alias).bulk_create(
+        [JobClass(name=name) for name in sorted(classes)], ignore_conflicts=True
+    )
+
+
+def known_queues(engine: Engine) -> list[str]:
+    """Return the names of all queues ever seen."""
+    return list(Queue.objects.using(engine.alias).values_list("name", flat=True))
