@@ -1,0 +1,53 @@
+"""How the processes of a worker use databases: plainly, and never waiting for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections
+
+from ..conf import conf
+
+LEDGER_OPTIONS: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    },
+}
+"""Seconds, the last one milliseconds: a cut cable is noticed well within a lease."""
+STATEMENT_TIMEOUT, LOCK_TIMEOUT = "30s", "250ms"
+BUSY_TIMEOUT = 5000
+"""Milliseconds the ledger waits for SQLite's lock before it says that it is late."""
+
+
+def without_pools() -> None:
+    """Have this process open plain connections: a pool's threads would not survive a fork."""
+    for settings in connections.settings.values():
+        settings.get("OPTIONS", {}).pop("pool", None)
+
+
+def patient_connection(alias: str) -> None:
+    """Set the time limits of the connection the ledger is about to open, where none are set."""
+    without_pools()
+    connection = connections[alias]
+    options = connection.settings_dict.setdefault("OPTIONS", {})
+    for name, value in LEDGER_OPTIONS.get(connection.vendor, {}).items():
+        options.setdefault(name, value)
+
+
+def limit_statements(alias: str) -> None:
+    """Have the server end a statement of this connection that takes too long.
+
+    Not behind PgBouncer, where the next user of the server's session would inherit it.
+    """
+    connection = connections[alias]
+    if connection.vendor == "postgresql" and conf.LISTEN:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [STATEMENT_TIMEOUT])
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+    elif connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")

@@ -1,0 +1,180 @@
+"""What the ledger does by the clock: lease, promotion, cancels, rescue, hooks, names, upkeep."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..conf import conf
+from ..lifecycle import changing, claiming, hooks, leasing
+from ..lifecycle.engines import Engine
+from ..registry import all_classes
+from . import events
+from .log import event, warn
+from .processes import boottime, is_gone
+from .upkeep import PAUSE, upkeep
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
+
+JITTER = 0.1
+"""Share by which an interval varies, so that workers do not act in step."""
+FIRST_POLL = 0.05
+"""Seconds between two polls right after something was found; each empty one doubles it."""
+
+
+class Duties:
+    """Periodic work; `next_at` says when the next is due, in `time.monotonic()` seconds."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.work: dict[str, Callable[[Engine, float], float]] = {
+            "beat": self.beat,
+            "promote": self.promote,
+            "names": self.names,
+            "poll": self.poll,
+            "cancels": self.cancels,
+            "neighbours": self.neighbours,
+            "rescue": self.rescue,
+            "hooks": self.hooks,
+            "upkeep": self.upkeep,
+        }
+        self.due_at = dict.fromkeys(self.work, 0.0)
+        self.poll_pause = FIRST_POLL
+        self.rescue_from = 0.0
+        """When (monotonic) leases of others may be trusted to be really over."""
+        self.checks_held = False
+        """Whether a claim may have been committed without our hearing of it."""
+        self.hooks_running: set[int] = set()
+        self.entered: set[str] = set()
+
+    def next_at(self) -> float:
+        return min(self.due_at.values())
+
+    def soon(self, name: str) -> None:
+        self.due_at[name] = 0.0
+
+    def reconnected(self, now: float) -> None:
+        """Look at everything again, but trust no lease: all were late while the database was away."""
+        self.rescue_from = now + conf.LEASE
+        self.checks_held = True
+        for name in self.due_at:
+            self.due_at[name] = 0.0
+
+    def run(self, engine: Engine, now: float) -> None:
+        for name, due_at in self.due_at.items():
+            if due_at <= now and (self.ledger.registered or name == "beat"):
+                pause = self.work[name](engine, now)
+                self.due_at[name] = now + pause * random.uniform(1 - JITTER, 1 + JITTER)
+
+    # -- each returns the seconds until it is due again ----------------------------------------------
+
+    def beat(self, engine: Engine, now: float) -> float:
+        """Renew the lease; the first time, and after it was lost, enter the worker anew."""
+        ledger, lease, at = self.ledger, conf.LEASE, boottime()
+        identity = ledger.plan.identity
+        if not ledger.registered:
+            leasing.register(engine, identity, lease)
+            ledger.registered = True
+            event("worker_registered", worker=identity.worker_id)
+        elif not leasing.renew(engine, identity.worker_id, lease, draining=ledger.draining):
+            warn("lease_lost", worker=identity.worker_id)
+            ledger.start_anew()
+            return 0.0
+        elif self.checks_held:
+            claiming.unclaim_strays(engine, identity.worker_id, ledger.appetite.held)
+            self.checks_held = False
+        ledger.tell(events.Leased(at, lease, engine.now(), time.monotonic()))
+        return conf.BEAT
+
+    def names(self, engine: Engine, now: float) -> float:
+        """Enter the names of classes and queues, and learn of queues with due jobs."""
+        ledger = self.ledger
+        if not self.entered:
+            classes = all_classes()
+            known = {one.queue for one in classes.values()} | set(ledger.plan.identity.queues)
+            leasing.enter_names(engine, known, classes)
+            self.entered |= known
+        if ledger.plan.identity.queues:
+            return 3600.0
+        found = set(engine.due_queues())
+        if found - self.entered:
+            leasing.enter_names(engine, found - self.entered, ())
+            self.entered |= found
+        if found - set(ledger.queues):
+            ledger.queues = tuple(sorted(found | set(ledger.queues)))
+            ledger.appetite.may_be_due = True
+        return conf.POLL_INTERVAL
+
+    def promote(self, engine: Engine, now: float) -> float:
+        """Queue what is due, and come back when the next job is."""
+        while promoted := claiming.promote(engine):
+            self.ledger.appetite.may_be_due = True
+            if promoted < claiming.PROMOTED_AT_ONCE:
+                break
+        due = claiming.next_due(engine)
+        if due is None:
+            return conf.POLL_INTERVAL
+        return min(max((due - engine.now()).total_seconds(), 0.001), conf.POLL_INTERVAL)
+
+    def poll(self, engine: Engine, now: float) -> float:
+        """Look for due jobs although nothing was heard: less and less often while none are found."""
+        idle = self.ledger.appetite.found_nothing
+        self.poll_pause = min(self.poll_pause * 2, conf.POLL_INTERVAL) if idle else FIRST_POLL
+        self.ledger.appetite.found_nothing = True
+        self.ledger.appetite.may_be_due = True
+        return self.poll_pause
+
+    def cancels(self, engine: Engine, now: float) -> float:
+        """Learn which of the attempts held here are to be stopped."""
+        if self.ledger.appetite.held:
+            asked = changing.cancels_asked(engine, self.ledger.plan.identity.worker_id)
+            if asked:
+                self.ledger.tell(events.CancelAsked(asked))
+        return conf.POLL_INTERVAL
+
+    def neighbours(self, engine: Engine, now: float) -> float:
+        """Take over at once from workers of this host whose process is gone."""
+        identity = self.ledger.plan.identity
+        for other in leasing.neighbours(engine, identity):
+            if is_gone(other.pid, other.process_started):
+                self._rescue(engine, other.id, gone=True)
+        return conf.POLL_INTERVAL
+
+    def rescue(self, engine: Engine, now: float) -> float:
+        """Take over from workers, wherever they are, whose lease has run out."""
+        if self.rescue_from == 0.0:
+            self.rescue_from = now + conf.LEASE
+        identity = self.ledger.plan.identity
+        if now >= self.rescue_from:
+            for worker in leasing.expired(engine):
+                if worker != identity.worker_id:
+                    self._rescue(engine, worker, gone=False)
+        return conf.BEAT
+
+    def _rescue(self, engine: Engine, worker: object, *, gone: bool) -> None:
+        settled = leasing.rescue(engine, worker, gone=gone)  # type: ignore[arg-type]
+        if settled is not None:
+            warn("worker_rescued", worker=worker, attempts=len(settled), gone=gone)
+            self.ledger.appetite.may_be_due = True
+            self.soon("hooks")
+            self.soon("promote")
+
+    def upkeep(self, engine: Engine, now: float) -> float:
+        """Merge statistics and delete what is old, unless this worker is about to leave."""
+        return PAUSE if self.ledger.draining else upkeep(engine)
+
+    def hooks(self, engine: Engine, now: float) -> float:
+        """Find jobs whose `failed()` is still to run."""
+        worker = self.ledger.plan.identity.worker_id
+        due = [
+            one
+            for one in hooks.due_hooks(engine, worker)
+            if one.attempt_id not in self.hooks_running
+        ]
+        if due and not self.ledger.draining:
+            self.hooks_running.update(one.attempt_id for one in due)
+            self.ledger.tell(events.HooksDue(due))
+        return conf.BEAT

@@ -1,0 +1,83 @@
+"""The ledger's line to the database: opened when needed, given up when it fails, tried again."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+
+from django.db import connections
+
+from ..lifecycle.engines import Engine, Listener, alias_for, engine_for
+from .bell import Bell
+from .connections import limit_statements, patient_connection
+from .log import event, warn
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+"""Seconds between two tries to reach a database that does not answer."""
+
+
+class DatabaseLine:
+    """One connection, with its listener. Times are `time.monotonic()` seconds."""
+
+    def __init__(self, name: str, bell: Bell) -> None:
+        self.name = name
+        self.bell = bell
+        self.engine: Engine | None = None
+        self.listener: Listener | None = None
+        self.heard_on = -1
+        """Descriptor of the listener, while the bell minds it."""
+        self.failures = 0
+        self.retry_at = 0.0
+
+    def open(self) -> Engine:
+        """Return the engine of the open connection; opens it first if need be."""
+        if self.engine is None:
+            patient_connection(alias_for())
+            engine = engine_for()
+            engine.connection.ensure_connection()
+            limit_statements(engine.alias)
+            self.listener = engine.listen(self.name)
+            self.heard_on = self.listener.fileno()
+            if self.heard_on >= 0:
+                self.bell.listen(self.heard_on)
+            self.engine = engine
+        return self.engine
+
+    def has_news(self) -> bool:
+        """Whether news came while the connection was used for something else."""
+        return self.listener is not None and self.listener.has_news()
+
+    def heard(self) -> set[str]:
+        return self.listener.heard() if self.listener else set()
+
+    @property
+    def look_every(self) -> float:
+        """Seconds after which to look although nothing was heard; 0 if only polling tells more."""
+        return self.listener.interval if self.listener else 0.0
+
+    def close(self) -> None:
+        if self.listener:
+            if self.heard_on >= 0:
+                self.bell.ignore(self.heard_on)
+            self.listener.close()
+        connections.close_all()
+        self.engine = self.listener = None
+        self.heard_on = -1
+
+    def failed(self, error: Exception, now: float) -> None:
+        """Back off from a database that does not answer; say so once."""
+        if not self.failures:
+            warn("database_unreachable", error=error)
+        self.failures += 1
+        with suppress(Exception):
+            self.close()
+        pause = min(FIRST_PAUSE * 2**self.failures, LONGEST_PAUSE)
+        self.retry_at = now + pause * random.uniform(0.8, 1.2)
+
+    def worked(self) -> bool:
+        """Note that the database answers. Returns whether it had not before."""
+        if not self.failures:
+            return False
+        event("database_back", tries=self.failures)
+        self.failures = 0
+        return True

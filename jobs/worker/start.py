@@ -1,0 +1,75 @@
+"""Starting a worker in this process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import uuid
+from collections.abc import Sequence
+
+from .. import __version__
+from ..lifecycle.leasing import Identity
+from .events import Plan
+from .launching import start_launcher
+from .processes import birth_mark
+from .supervisor import Supervisor
+
+
+def run_worker(queues: Sequence[str], concurrency: int, *, burst: bool = False) -> bool:
+    """Run a worker until it is told to stop; with `burst`, until nothing is due.
+
+    `queues` are the names it serves, all if empty. Call it where this process has one thread and no
+    open connection: the launcher is then forked, else it starts as a new interpreter, which takes
+    longer. Returns whether it ended in order.
+    """
+    supervisor = Supervisor(Plan(identity(queues, concurrency), burst=burst), start_launcher())
+    supervisor.run()
+    return not supervisor.crashed
+
+
+def run_one(job_id: int) -> bool:
+    """Run one queued job in a worker of its own, showing its output in this terminal.
+
+    Returns whether the worker ended in order; the job's row says what became of the job.
+    """
+    plan = Plan(identity((), 1), burst=True, only_job=job_id, echo=to_terminal)
+    supervisor = Supervisor(plan, start_launcher())
+    supervisor.run()
+    return not supervisor.crashed
+
+
+def identity(queues: Sequence[str], concurrency: int) -> Identity:
+    """Return what tells this start of a worker from every other."""
+    pid = os.getpid()
+    return Identity(
+        worker_id=uuid.uuid4(),
+        hostname=socket.gethostname()[:255],
+        host_id=host_id(),
+        pid=pid,
+        process_started=birth_mark(pid) or 0.0,
+        queues=tuple(queues),
+        concurrency=concurrency,
+        version=__version__,
+    )
+
+
+def host_id() -> str:
+    """Return what names this boot of this machine and the process namespace.
+
+    Two containers of one name, or of one machine, differ in it: a pid means something only inside.
+    """
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as boot:
+            return f"{boot.read().strip()}:{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return f"{platform.node()}:{uuid.getnode():x}"[:100]
+
+
+def to_terminal(source: str, data: bytes) -> None:
+    """Show output where the command was given: stdout there, everything else on stderr."""
+    stream = sys.stdout if source == "out" else sys.stderr
+    stream.flush()
+    stream.buffer.write(data)
+    stream.buffer.flush()

@@ -1,0 +1,233 @@
+"""The supervisor: the loop of a worker. Processes, pipes and deadlines, never the database."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+
+from ..conf import conf
+from ..lifecycle.records import CancelRequest
+from ..states import Reason
+from . import events, log
+from .bell import Bell
+from .children import Child, Phase
+from .handover import Handover
+from .launching import LauncherLink
+from .ledger import Ledger
+from .minding import LauncherMinder
+from .pool import Pool
+from .processes import become_subreaper
+from .quickness import Quickness
+from .reports import Reports
+from .stopping import Stopper
+
+FLUSH_PAUSE = 0.2
+"""Seconds between two looks whether running attempts have printed something."""
+
+
+LAST_TRY = 3.0
+"""Seconds, at least, the ledger has at the end for what is still to be written."""
+
+
+class Supervisor:
+    """`turn()` waits for something to happen and deals with it; `run` repeats it until all is done."""
+
+    def __init__(self, plan: events.Plan, launcher: LauncherLink) -> None:
+        self.plan = plan
+        self.bell = Bell()
+        quickness = Quickness()
+        self.ledger = Ledger(plan, quickness)
+        self.pool = Pool(plan.identity.concurrency, self.bell)
+        self.handover = Handover(self.pool, self.ledger.post, self.clock, quickness, plan.echo)
+        self.stopper = Stopper(self.pool, self.clock)
+        self.reports = Reports(self.pool, self.stopper, self.handover)
+        self.lease: events.Leased | None = None
+        self.time = datetime.now(UTC)
+        self.signals = 0
+        """How often it was told to stop."""
+        self.drain_until: float | None = None
+        self.crashed = False
+        self.boot_timeout = conf.BOOT_TIMEOUT
+        self.minder = LauncherMinder(self.pool, self.reports, self.clock, launcher)
+
+    def clock(self) -> datetime:
+        """Return the time by the database's clock when this turn began to act."""
+        return self.time
+
+    def _tell_time(self, now: float) -> datetime:
+        if self.lease is None:
+            return datetime.now(UTC)
+        return self.lease.now + timedelta(seconds=now - self.lease.monotonic)
+
+    # -- from start to end -------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Work until told to stop, or until the plan is carried out."""
+        become_subreaper()
+        self._catch_signals()
+        thread = threading.Thread(target=self.ledger.run, name="ledger")
+        self.ledger.on_news = self.bell.ring
+        thread.start()
+        try:
+            while not self._is_over():
+                self.turn()
+        finally:
+            self._close(thread)
+
+    def turn(self) -> None:
+        """Wait for something to happen, then do all that follows."""
+        now = time.monotonic()
+        ready = self.bell.wait(self._next_at(now) - now, self._has_news)
+        self.time = self._tell_time(time.monotonic())
+        for fd, (child, what) in ready:
+            self._on_ready(child, what, fd)
+        now = time.monotonic()
+        self.time = self._tell_time(now)
+        while self.ledger.news:
+            self._take(self.ledger.news.popleft(), now)
+        self.stopper.watch(now)
+        self._watch_boots(now)
+        self.minder.watch(now)
+        self.pool.fill(now)
+        self.handover.turn(now)
+        self._flush(now)
+        self._drain(now)
+
+    def _has_news(self) -> bool:
+        return bool(self.ledger.news)
+
+    def _is_over(self) -> bool:
+        if self.crashed:
+            return True
+        busy = any(True for _ in self.pool.busy()) or self.handover.ready or self.reports.waiting
+        return self.drain_until is not None and not busy
+
+    def _close(self, thread: threading.Thread) -> None:
+        """Let children go, have the ledger write what is left, end the launcher."""
+        self.pool.closing = True
+        left = (self.drain_until or 0.0) - time.monotonic()
+        self.ledger.gives_up_at = time.monotonic() + max(
+            left if self.signals < 2 else 0.0, LAST_TRY
+        )
+        self.ledger.post(events.Close())
+        thread.join()
+        self.ledger.bell.close()
+        if self.pool.launcher:
+            self.pool.launcher.close()
+        for child in list(self.pool.children.values()):
+            self.pool.forget(child)
+        self.minder.kill_strangers()
+        signal.set_wakeup_fd(-1)
+        self.bell.close()
+
+    # -- what has happened -------------------------------------------------------------------------
+
+    def _on_ready(self, child: Child | None, what: str, fd: int) -> None:
+        if child is None:
+            self.minder.hear(restart=self.drain_until is None)
+        elif child.ticket not in self.pool.children:
+            return  # It went in the same turn.
+        elif what == "channel":
+            self.reports.hear(child)
+        elif child.read(what) == 0:
+            self.bell.ignore(fd)
+
+    def _take(self, news: events.News, now: float) -> None:
+        match news:
+            case events.Claimed(claims):
+                self.handover.add(claims)
+            case events.CancelAsked(requests):
+                for request in requests:
+                    self._cancel(request, now)
+            case events.Recorded():
+                self.reports.recorded(news, now)
+            case events.HooksDue(hooks):
+                self.handover.hooks.extend(hooks)
+            case _:
+                self._take_state(news, now)
+
+    def _take_state(self, news: events.News, now: float) -> None:
+        match news:
+            case events.Leased():
+                self._leased(news)
+            case events.LeaseLost():
+                self._abandon()
+            case events.NothingDue():
+                self.drain_until = self.drain_until or now + conf.DRAIN_TIMEOUT
+            case events.LedgerCrashed():
+                self.crashed = True
+
+    def _leased(self, lease: events.Leased) -> None:
+        self.lease = lease
+        self.handover.worker = str(self.plan.identity.worker_id)
+        self.minder.renew(lease)
+
+    def _cancel(self, request: CancelRequest, now: float) -> None:
+        child = self.pool.by_attempt(request.attempt_id)
+        if child is not None:
+            self.stopper.ask(child, Reason.CANCELLED, now, request.at, request.by)
+        elif any(claim.attempt_id == request.attempt_id for claim in self.handover.ready):
+            self.handover.give_back()  # Unclaimed, it waits again, and what waits can be cancelled.
+
+    def _abandon(self) -> None:
+        """Others have what ran here: end it, and say nothing about it."""
+        self.handover.ready.clear()
+        self.handover.hooks.clear()
+        self.reports.waiting.clear()
+        for child in list(self.pool.children.values()):
+            child.current = None
+            child.retire = "lease lost"
+            self.pool.dismiss(child)
+
+    # -- what is due -------------------------------------------------------------------------------
+
+    def _next_at(self, now: float) -> float:
+        times = [self.stopper.next_at(now)]
+        if self.handover.ready:
+            times.append(max(self.handover.gives_back_at(), now))
+        if any(True for _ in self.pool.busy()):
+            times.append(now + FLUSH_PAUSE)
+        if self.pool.has_booting() or self.pool.fill_at > now:
+            times.append(now + 1.0)
+        if self.drain_until is not None and self.drain_until > now:
+            times.append(self.drain_until)
+        return min(times)
+
+    def _flush(self, now: float) -> None:
+        for child in self.pool.busy():
+            if child.current is not None and child.current.output.due(now):
+                self.ledger.post(events.Printed(child.current.output.take(now)))
+
+    def _watch_boots(self, now: float) -> None:
+        if not self.pool.has_booting():
+            return
+        for child in list(self.pool.children.values()):
+            if child.phase is Phase.BOOTING and child.pid and now - child.born > self.boot_timeout:
+                self.stopper.kill(child)
+
+    # -- stopping ----------------------------------------------------------------------------------
+
+    def _catch_signals(self) -> None:
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            self.signals += 1
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+        signal.set_wakeup_fd(self.bell.writer, warn_on_full_buffer=False)
+
+    def _drain(self, now: float) -> None:
+        """Told to stop: finish what runs, within the time there is for that; then give it back."""
+        if self.signals and self.drain_until is None:
+            log.event("draining", seconds=conf.DRAIN_TIMEOUT, signal_again="leaves at once")
+            self.drain_until = now + conf.DRAIN_TIMEOUT
+            self.ledger.post(events.Drain())
+        if self.drain_until is None:
+            return
+        self.handover.give_back()
+        if self.signals > 1 or now >= self.drain_until:
+            self.reports.waiting.clear()  # Their hooks are noted with the outcomes, for the next.
+            for child in self.pool.busy():
+                self.stopper.kill(child, Reason.SHUTDOWN)
