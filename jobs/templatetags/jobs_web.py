@@ -1,0 +1,76 @@
+"""Filters and tags of the dashboard's templates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from ..states import Reason
+from ..web import presentation, redaction, terminal
+from ..web.stats import Count
+
+register = template.Library()
+
+register.filter("duration", presentation.duration)
+register.filter("run_time", presentation.run_time)
+register.filter("tries", presentation.tries)
+register.filter("ending", presentation.ending)
+register.filter("status_key", presentation.status_key)
+register.filter("status_label", presentation.status_label)
+register.filter("json_text", redaction.as_text)
+register.filter("plain", terminal.plain)
+register.filter("signal_name", presentation.signal_name)
+
+
+@register.filter
+def capped(count: Count) -> str:
+    """Return a count with thousands separators, and a plus where there are more."""
+    return f"{count.value:,}{'+' if count.capped else ''}"
+
+
+@register.filter
+def thousands(value: int) -> str:
+    return f"{value:,}"
+
+
+@register.filter
+def reason_label(reason: str) -> str:
+    """Return the words for a reason; none for an attempt that just ended."""
+    return str(Reason(reason).label) if reason and reason in Reason.values else reason
+
+
+@register.filter
+def action_label(action: str) -> str:
+    return {"retry": _("Retried"), "cancel": _("Cancel asked for")}.get(action, action)
+
+
+@register.filter
+def from_iso(value: Any) -> datetime | None:
+    """Return the aware time in a receipt's text; None where it holds none."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+@register.simple_tag
+def age(moment: datetime | None) -> SafeString | str:
+    """Render a time as its distance from now."""
+    return _time(moment, presentation.age(moment)) if moment else ""
+
+
+@register.simple_tag
+def clock(moment: datetime | None) -> SafeString | str:
+    """Render a time in the current zone."""
+    return _time(moment, presentation.local(moment)) if moment else ""
+
+
+def _time(moment: datetime, text: str) -> SafeString:
+    title = f"{presentation.local(moment)} · {presentation.universal(moment)}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), title, text)

@@ -1,0 +1,82 @@
+"""What changes a job: load it, call one verb, say what happened."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db import router
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from ..models import Job
+from ..states import JobStatus
+from . import stats
+from .access import closed
+from .presentation import status_label
+
+
+@closed("view_job", "retry_job", method="POST")
+def retry(request: HttpRequest, job_id: int) -> HttpResponseBase:
+    job = load(job_id)
+    moved = job.retry(by=request.user)
+    if not moved:
+        messages.warning(request, refusal(job, _("retried")), fail_silently=True)
+    elif stats.serving(stats.live_workers(), job.queue):
+        text = _("%(job)s is queued again and starts as soon as a worker is free.")
+        messages.success(request, text % {"job": title(job)}, fail_silently=True)
+    else:
+        messages.warning(request, unserved(job), fail_silently=True)
+    return back(request, job)
+
+
+@closed("view_job", "cancel_job", method="POST")
+def cancel(request: HttpRequest, job_id: int) -> HttpResponseBase:
+    job = load(job_id)
+    moved = job.cancel(by=request.user)
+    if not moved:
+        messages.warning(request, refusal(job, _("cancelled")), fail_silently=True)
+    elif job.status == JobStatus.CANCELLED:
+        text = _("%(job)s was cancelled before it started.")
+        messages.success(request, text % {"job": title(job)}, fail_silently=True)
+    else:
+        text = _("%(job)s was asked to stop; its processes are killed if it does not.")
+        messages.success(request, text % {"job": title(job)}, fail_silently=True)
+    return back(request, job)
+
+
+def load(job_id: int) -> Job:
+    """Return the job from the database that takes writes, without its large columns."""
+    jobs = Job.objects.using(router.db_for_write(Job)).defer("arguments", "result")
+    return get_object_or_404(jobs, pk=job_id)
+
+
+def back(request: HttpRequest, job: Job) -> HttpResponseRedirect:
+    """Return to the page the action was asked for on, if it is one of this site."""
+    target = request.POST.get("next", "")
+    trusted = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return HttpResponseRedirect(target if trusted else job.get_absolute_url())
+
+
+def title(job: Job) -> str:
+    return f"{job.name} #{job.pk}"
+
+
+def refusal(job: Job, verb: str) -> str:
+    """Say why nothing was done: the job was in another state, or somebody was first."""
+    if job.is_cancelling:
+        return _("%(job)s was already asked to stop.") % {"job": title(job)}
+    return _("%(job)s is %(status)s and cannot be %(verb)s.") % {
+        "job": title(job),
+        "status": status_label(job).lower(),
+        "verb": verb,
+    }
+
+
+def unserved(job: Job) -> str:
+    return _(
+        "%(job)s is queued again, but no running worker serves the queue %(queue)s: "
+        "it waits until you start one with python manage.py runworker."
+    ) % {"job": title(job), "queue": job.queue}
