@@ -1,0 +1,97 @@
+"""A real browser on a real server, with a real worker behind it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+PASSWORD = "correct horse"
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def chromium() -> str | None:
+    """Return the path of a Chromium: `$CHROMIUM`, Debian's, or any on the PATH."""
+    named = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    return named if Path(named).exists() else shutil.which("chromium")
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    if path is None:
+        reason = "no Chromium: install Debian's package chromium, or name one in CHROMIUM"
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # Playwright keeps an event loop in this thread, though nothing here is asynchronous.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def administrator(browser: Browser, live_database: None) -> User:
+    return User.objects.create_superuser("ana", password=PASSWORD)
+
+
+@pytest.fixture
+def open_page(administrator: User, browser: Browser, live_server) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page logged in as `ana`, in a browser of its own.
+
+    It takes the options of a Playwright context. No page may log an error, nor try what our
+    Content-Security-Policy forbids.
+    """
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            errors.append(f"{message.location.get('url')}: {message.text}")
+
+    def open_one(path: str = "/", **options) -> Page:
+        context = browser.new_context(base_url=live_server.url, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"/login/?next={path}")
+        page.get_by_label("Username").fill("ana")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"**{path}")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def worker(database_env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker with two job processes, on the database of the test."""
+    command = [sys.executable, "manage.py", "runworker", "--concurrency", "2"]
+    env = database_env | {"BACKGROUND_JOB_DRAIN_TIMEOUT": "1", "BACKGROUND_JOB_KILL_GRACE": "2"}
+    env.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
+    process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=env)
+    yield process
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    finally:
+        process.kill()
+        process.wait()

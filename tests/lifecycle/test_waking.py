@@ -1,0 +1,211 @@
+"""Workers are told of news when it is committed, and not before. Without that they poll."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from jobs.lifecycle import changing, dispatching
+from jobs.lifecycle.engines import Engine, Listener, datagrams
+from jobs.lifecycle.engines.base import CANCEL
+from jobs.states import JobStatus
+from tests.factories import make_job
+from tests.waiting import wait_until
+
+from .acting import dispatch, spec
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NAME = "0" * 32
+
+
+@pytest.fixture
+def private(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Have the sockets of this test in a folder of its own, whose path is short enough for them."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def elsewhere(engine: Engine) -> Iterator[Engine]:
+    """The same database on another connection: that of a worker."""
+    other = connection.copy()
+    yield type(engine)(other)
+    other.close()
+
+
+@pytest.fixture
+def listener(private: Path, elsewhere: Engine) -> Iterator[Listener]:
+    opened = elsewhere.listen(NAME)
+    yield opened
+    opened.close()
+
+
+def heard_before_a_known_end(listener: Listener) -> set[str]:
+    """Return all that is heard until something that is said now, so that nothing is on its way."""
+    heard: set[str] = set()
+    dispatch(queue="the end")
+    while "the end" not in heard:
+        heard |= wait_until(listener.heard)
+    return heard - {"the end", ""}
+
+
+def test_a_due_job_is_heard_of_by_the_name_of_its_queue(listener: Listener) -> None:
+    dispatch(queue="mail")
+    assert heard_before_a_known_end(listener) == {"mail"}
+
+
+def test_nothing_is_heard_before_the_commit(listener: Listener) -> None:
+    with transaction.atomic():
+        dispatch(queue="mail")
+        assert listener.heard() == set()
+    assert heard_before_a_known_end(listener) == {"mail"}
+
+
+def test_nothing_is_heard_of_what_is_rolled_back(listener: Listener) -> None:
+    with transaction.atomic():
+        dispatch(queue="mail")
+        transaction.set_rollback(True)
+    assert heard_before_a_known_end(listener) == set()
+
+
+def test_nothing_is_heard_of_a_job_for_later(listener: Listener) -> None:
+    dispatch(queue="mail", delay=60)
+    assert heard_before_a_known_end(listener) == set()
+
+
+def test_a_queue_is_heard_of_once_for_many_jobs(listener: Listener) -> None:
+    dispatching.dispatch([spec(queue=f"q{n % 3}") for n in range(500)])
+    assert heard_before_a_known_end(listener) == {"q0", "q1", "q2"}
+
+
+def test_a_retry_is_heard_of(listener: Listener) -> None:
+    changing.retry(make_job(JobStatus.FAILED, queue="slow").pk)
+    assert heard_before_a_known_end(listener) == {"slow"}
+
+
+def test_a_cancel_is_heard_of(listener: Listener) -> None:
+    changing.cancel(make_job(JobStatus.RUNNING).pk)
+    assert heard_before_a_known_end(listener) == {CANCEL}
+
+
+def test_what_has_been_heard_is_heard_once(listener: Listener) -> None:
+    dispatch(queue="mail")
+    heard_before_a_known_end(listener)
+    assert listener.heard() == set()
+
+
+def test_the_descriptor_is_readable_when_there_is_news(listener: Listener) -> None:
+    assert select.select([listener], [], [], 0)[0] == []
+    dispatch()
+    assert select.select([listener], [], [], 20)[0] == [listener]
+
+
+def test_a_closed_listener_can_be_followed_by_another(private: Path, elsewhere: Engine) -> None:
+    elsewhere.listen(NAME).close()
+    again = elsewhere.listen(NAME)
+    dispatch(queue="mail")
+    assert heard_before_a_known_end(again) == {"mail"}
+    again.close()
+
+
+# -- PostgreSQL ------------------------------------------------------------------------------------
+
+
+def test_a_cut_connection_is_an_error_of_the_database(
+    only_postgresql: None, elsewhere: Engine, engine: Engine
+) -> None:
+    listener = elsewhere.listen(NAME)
+    [(pid,)] = elsewhere.rows("SELECT pg_backend_pid()", [])
+    engine.rows("SELECT pg_terminate_backend(%s)", [pid])
+
+    def is_cut() -> bool:
+        try:
+            listener.heard()
+        except OperationalError:
+            return True
+        return False
+
+    wait_until(is_cut)
+    listener.close()
+    assert listener.fileno() == -1
+
+
+def test_a_worker_told_not_to_listen_hears_nothing(
+    only_postgresql: None, elsewhere: Engine, settings: Any
+) -> None:
+    settings.BACKGROUND_JOB_LISTEN = False
+    silent = elsewhere.listen(NAME)
+    dispatch()
+    assert silent.heard() == set()
+    assert silent.fileno() == -1
+
+
+# -- SQLite ----------------------------------------------------------------------------------------
+
+
+def test_a_commit_of_any_kind_is_noticed(only_sqlite: None, listener: Listener) -> None:
+    make_job()
+    assert listener.heard() == {""}
+
+
+def test_its_own_commits_are_no_news(
+    only_sqlite: None, listener: Listener, elsewhere: Engine
+) -> None:
+    elsewhere.rows("DELETE FROM jobs_queue RETURNING name", [])
+    assert listener.heard() == set()
+
+
+def test_transactions_that_write_nothing_are_no_news(
+    only_sqlite: None, listener: Listener, engine: Engine
+) -> None:
+    with transaction.atomic():
+        engine.due_queues()
+    assert listener.heard() == set()
+
+
+def test_more_names_than_a_datagram_holds_say_look_at_everything(
+    only_sqlite: None, listener: Listener
+) -> None:
+    dispatching.dispatch([spec(queue=f"{n:03}" + "é" * 97) for n in range(60)])
+    assert listener.heard() == {""}
+
+
+def test_the_socket_of_a_dead_worker_is_removed(
+    only_sqlite: None, listener: datagrams.DatagramListener
+) -> None:
+    assert listener.socket is not None
+    listener.socket.close()
+    listener.socket = None
+    assert listener.address.exists()
+    dispatch()
+    assert not listener.address.exists()
+
+
+def test_a_closed_listener_leaves_no_socket(
+    only_sqlite: None, listener: datagrams.DatagramListener
+) -> None:
+    assert stat.S_ISSOCK(listener.address.stat().st_mode)
+    listener.close()
+    assert not listener.address.exists()
+
+
+def test_a_folder_that_others_may_enter_is_not_used(
+    only_sqlite: None, private: Path, elsewhere: Engine
+) -> None:
+    folder = private / f"django-jobs-{os.getuid()}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    wary = elsewhere.listen(NAME)
+    assert wary.fileno() == -1
+    dispatch()
+    assert wary.heard() == {""}
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from jobs import models
+from jobs.models import Job
+from jobs.states import JobStatus
+from tests.factories import (
+    make_attempt,
+    make_audit,
+    make_job,
+    make_names,
+    make_output,
+    make_user,
+    make_worker,
+)
+
+from .conftest import ALL
+
+JOBS = "/admin/jobs/job/"
+MODELS = ("job", "attempt", "worker", "queue", "jobclass", "auditentry")
+VIEWS = tuple(f"view_{name}" for name in MODELS)
+
+
+def staff(*codenames: str) -> Client:
+    client = Client()
+    client.force_login(make_user(*codenames, is_staff=True))
+    return client
+
+
+@pytest.fixture
+def full(db: None) -> Client:
+    return staff(*VIEWS, *ALL[1:])
+
+
+def act(client: Client, action: str, *jobs: Job) -> tuple[int, list[str]]:
+    data = {"action": action, "_selected_action": [job.pk for job in jobs]}
+    answer = client.post(JOBS, data)
+    return answer.status_code, [str(one) for one in get_messages(answer.wsgi_request)]
+
+
+def store_one_of_each() -> Job:
+    job = make_job(JobStatus.FAILED, arguments={"door_key": "hush"}, result=None)
+    attempt = make_attempt(job, "failed", worker=make_worker(), traceback="TRACEBACK")
+    make_output(attempt, ("out", "OUTPUT\n"))
+    make_audit(job)
+    make_names(("shop.A",), ("mail",))
+    return job
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_table_can_be_browsed(name, full) -> None:
+    store_one_of_each()
+    assert full.get(f"/admin/jobs/{name}/").status_code == 200
+    row = admin.site._registry[getattr(models, {"job": "Job", "attempt": "Attempt",
+        "worker": "Worker", "queue": "Queue", "jobclass": "JobClass",
+        "auditentry": "AuditEntry"}[name])].model.objects.first()  # fmt: skip
+    assert full.get(f"/admin/jobs/{name}/{row.pk}/change/").status_code == 200
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_table_can_be_changed_even_by_a_superuser(name, admin_client) -> None:
+    store_one_of_each()
+    assert admin_client.get(f"/admin/jobs/{name}/add/").status_code == 403
+    row = admin_client.get(f"/admin/jobs/{name}/").context["cl"].queryset.first()
+    assert admin_client.post(f"/admin/jobs/{name}/{row.pk}/change/", {}).status_code == 403
+    assert admin_client.post(f"/admin/jobs/{name}/{row.pk}/delete/").status_code == 403
+    assert "delete_selected" not in admin_client.get(f"/admin/jobs/{name}/").content.decode()
+
+
+def test_retry_moves_what_it_can_and_says_what_it_skipped(full) -> None:
+    failed = [make_job(JobStatus.FAILED), make_job(JobStatus.CANCELLED)]
+    others = [make_job(JobStatus.RUNNING), make_job(JobStatus.RUNNING), make_job()]
+    _, said = act(full, "retry", *failed, *others)
+    assert said == ["Skipped: 2 running, 1 queued.", "2 jobs are queued again."]
+    assert Job.objects.filter(status=JobStatus.QUEUED).count() == 3
+
+
+def test_cancel_moves_what_it_can_and_says_what_it_skipped(full) -> None:
+    _, said = act(full, "cancel", make_job(), make_job(JobStatus.COMPLETED))
+    assert said == ["Skipped: 1 completed.", "1 job was cancelled or asked to stop."]
+
+
+def test_an_action_is_recorded_for_its_user(full) -> None:
+    job = make_job(JobStatus.FAILED)
+    act(full, "retry", job)
+    assert job.audit.get().actor_name
+
+
+@pytest.mark.parametrize(("codename", "action"), [("retry_job", "cancel"), ("cancel_job", "retry")])
+def test_an_action_needs_its_permission(codename, action, db) -> None:
+    job = make_job(JobStatus.FAILED)
+    client = staff("view_job", codename)
+    act(client, action, job)
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert f'value="{action}"' not in client.get(JOBS).content.decode()
+
+
+def test_arguments_need_their_permission_and_are_redacted(full) -> None:
+    job = store_one_of_each()
+    address = f"{JOBS}{job.pk}/change/"
+    assert "door_key" not in staff("view_job").get(address).content.decode()
+    html = full.get(address).content.decode()
+    assert "door_key" in html
+    assert "hush" not in html
+
+
+def test_tracebacks_and_output_need_their_permission(full) -> None:
+    attempt = store_one_of_each().attempts.get()
+    address = reverse("admin:jobs_attempt_change", args=[attempt.pk])
+    closed = staff("view_attempt").get(address).content.decode()
+    opened = full.get(address).content.decode()
+    for secret in ("TRACEBACK", "OUTPUT"):
+        assert secret not in closed
+        assert secret in opened
+
+
+def test_lists_neither_count_nor_scan_whole_tables(full) -> None:
+    store_one_of_each()
+    for path in (JOBS, f"{JOBS}?status__exact=failed&class=shop.A", "/admin/jobs/attempt/"):
+        with CaptureQueriesContext(connection) as queries:
+            assert full.get(path).status_code == 200
+        for query in queries:
+            sql = query["sql"]
+            assert "DISTINCT" not in sql
+            assert '"arguments"' not in sql
+            assert '"traceback"' not in sql
+            if "COUNT(*)" in sql:
+                assert "LIMIT 10001" in sql
+
+
+def test_filters_offer_the_names_of_the_small_tables(full) -> None:
+    store_one_of_each()
+    html = full.get(JOBS).content.decode()
+    assert "?class=shop.A" in html
+    assert "?queue=mail" in html
+
+
+@pytest.mark.parametrize("query", ["?q=%00", "?q=9" + "9" * 40, "?class=%00", "?p=9999", "?q=x'"])
+def test_odd_searches_break_nothing(query, full) -> None:
+    assert full.get(f"{JOBS}{query}").status_code in (200, 302)

@@ -1,0 +1,138 @@
+"""Every URL of the dashboard, against every kind of visitor. A new URL fails until it is listed."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from jobs.models import AuditEntry, Job
+from jobs.states import JobStatus
+from tests.factories import make_attempt, make_job, make_user
+
+from .conftest import ALL
+
+OPEN = {"login", "logout"}
+NEEDS = {
+    "list": ("GET", {"view_job"}),
+    "job": ("GET", {"view_job"}),
+    "attempt": ("GET", {"view_job", "view_job_logs"}),
+    "output": ("GET", {"view_job", "view_job_logs"}),
+    "logs": ("GET", {"view_job", "view_job_logs"}),
+    "logs/": ("GET", {"view_job", "view_job_logs"}),
+    "retry": ("POST", {"view_job", "retry_job"}),
+    "cancel": ("POST", {"view_job", "cancel_job"}),
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def urls() -> dict[str, URLPattern]:
+    """Return every URL of the namespace; the one without a name is the second one of the logs."""
+    (resolver,) = [
+        pattern
+        for pattern in get_resolver().url_patterns
+        if isinstance(pattern, URLResolver) and pattern.namespace == "jobs"
+    ]
+    patterns = [one for one in resolver.url_patterns if isinstance(one, URLPattern)]
+    return {pattern.name or "logs/": pattern for pattern in patterns}
+
+
+def address(name: str, job: Job) -> str:
+    if name == "logs/":
+        return reverse("jobs:logs") + "/"
+    arguments = {"job": [job.pk], "retry": [job.pk], "cancel": [job.pk]}
+    numbered = {"attempt": [job.pk, 1], "output": [job.pk, 1]}
+    return reverse(f"jobs:{name}", args=(arguments | numbered).get(name, []))
+
+
+@pytest.fixture
+def job(db: None) -> Job:
+    job = make_job(JobStatus.FAILED)
+    make_attempt(job, "failed")
+    return job
+
+
+def test_every_url_has_an_expectation() -> None:
+    assert set(urls()) == OPEN | set(NEEDS)
+
+
+@pytest.mark.parametrize("name", NEEDS)
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_anonymous_visitor_is_sent_to_the_login(name, debug, job, settings) -> None:
+    settings.DEBUG = debug
+    for method in METHODS:
+        answer = Client().generic(method, address(name, job))
+        assert answer.status_code == 302, method
+        assert answer["Location"].startswith(reverse("jobs:login") + "?next=")
+
+
+@pytest.mark.parametrize("name", NEEDS)
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("staff", [False, True])
+def test_a_user_without_permissions_is_refused(name, debug, staff, job, settings) -> None:
+    settings.DEBUG = debug
+    client = Client()
+    client.force_login(make_user(is_staff=staff))
+    for method in METHODS:
+        assert client.generic(method, address(name, job)).status_code == 403, method
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_each_permission_alone_does_not_open_what_needs_more(name, job, visitor) -> None:
+    method, needed = NEEDS[name]
+    for codename in ALL:
+        answer = visitor(codename).generic(method, address(name, job))
+        assert (answer.status_code == 403) == (not needed <= {codename}), codename
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_every_other_permission_together_does_not_open_it(name, job, visitor) -> None:
+    method, needed = NEEDS[name]
+    for missing in needed:
+        client = visitor(*(set(ALL) - {missing}))
+        answer = client.generic(method, address(name, job))
+        assert answer.status_code == 403
+        assert missing in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_exactly_the_needed_permissions_open_it(name, job, visitor) -> None:
+    method, needed = NEEDS[name]
+    client = visitor(*needed)
+    for other in METHODS:
+        answer = client.generic(other, address(name, job))
+        allowed = {method, "HEAD"} if method == "GET" else {method}
+        assert answer.status_code in ((200, 302) if other in allowed else (405,)), other
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_an_inactive_user_is_anonymous(name, job) -> None:
+    client = Client()
+    client.force_login(make_user(*ALL, is_active=False))
+    assert client.generic(NEEDS[name][0], address(name, job)).status_code == 302
+
+
+def test_what_a_visitor_may_not_see_is_not_on_the_page(job, visitor) -> None:
+    Job.objects.update(
+        arguments={"who": "ARGUMENT"}, error_type="ValueError", error_message="MESSAGE"
+    )
+    job.attempts.update(traceback="TRACEBACK", error_message="MESSAGE")
+    page = visitor("view_job").get(job.get_absolute_url()).content.decode()
+    listed = visitor("view_job").get("/").content.decode()
+    for secret in ("ARGUMENT", "TRACEBACK", "MESSAGE"):
+        assert secret not in page
+        assert secret not in listed
+    assert "ValueError" in page
+
+
+def test_what_a_visitor_may_not_do_is_not_offered(job, visitor) -> None:
+    page = visitor("view_job").get(job.get_absolute_url()).content.decode()
+    assert reverse("jobs:retry", args=[job.pk]) not in page
+    assert reverse("jobs:cancel", args=[job.pk]) not in page
+
+
+def test_a_refused_change_changes_nothing(job, visitor) -> None:
+    visitor("view_job").post(reverse("jobs:retry", args=[job.pk]))
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert not AuditEntry.objects.exists()

@@ -1,0 +1,157 @@
+"""Real workers, as processes of their own on the test's database."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.models import Attempt, Job
+
+from ..waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+QUICK = {
+    "BACKGROUND_JOB_RETRY_DELAY": "0",
+    "BACKGROUND_JOB_KILL_GRACE": "1",
+    "BACKGROUND_JOB_DRAIN_TIMEOUT": "20",
+    "BACKGROUND_JOB_BEAT": "0.5",
+    "BACKGROUND_JOB_LEASE": "5",
+}
+
+
+class WorkerProcess:
+    """A `manage.py` command that runs jobs, and what it has written."""
+
+    def __init__(self, env: dict[str, str], log: Path, *command: str) -> None:
+        self.log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "manage.py", *command],
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self.pid = self.process.pid
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def ended(self, deadline: float = 30.0) -> int:
+        """Wait until it has ended, and return its exit code."""
+        wait_until(lambda: self.process.poll() is not None, deadline, self.output)
+        return self.process.returncode
+
+    def tree(self) -> list[psutil.Process]:
+        """Return its descendants."""
+        return psutil.Process(self.pid).children(recursive=True)
+
+    def stop(self) -> None:
+        """End it and all below it; for the end of a test, whatever state it is in."""
+        if self.process.poll() is None:
+            below = self.tree()
+            self.process.kill()
+            self.process.wait()
+            # Its launcher ends the rest, with what has been started meanwhile, and then itself.
+            _, left = psutil.wait_procs(below, timeout=5.0)
+            for one in left:
+                one.kill()
+
+
+def command_of(process: WorkerProcess) -> str:
+    return str(process.process.args[4])  # type: ignore[index]
+
+
+StartWorker = Callable[..., WorkerProcess]
+
+
+@pytest.fixture
+def command(database_env: dict[str, str], tmp_path: Path) -> Iterator[StartWorker]:
+    """Start a `manage.py` command; `settings` are BACKGROUND_JOB_ variables without that prefix."""
+    started: list[WorkerProcess] = []
+
+    def start(*command: str, **settings: object) -> WorkerProcess:
+        env = {**database_env, **QUICK}
+        env |= {f"BACKGROUND_JOB_{name}": str(value) for name, value in settings.items()}
+        log = tmp_path / f"command-{len(started)}.log"
+        started.append(WorkerProcess(env, log, *command))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+        if command_of(one) != "execute" and "Traceback" in one.output():
+            pytest.fail(f"{one.process.args!r} printed a traceback:\n{one.output()}")
+
+
+@pytest.fixture
+def worker(command: StartWorker) -> StartWorker:
+    """Start a worker; arguments as for `command`."""
+
+    def start(*arguments: str, **settings: object) -> WorkerProcess:
+        return command("runworker", "--concurrency", "2", *arguments, **settings)
+
+    return start
+
+
+@pytest.fixture
+def burst(worker: StartWorker) -> Callable[..., WorkerProcess]:
+    """Run a worker until nothing is due, and see that it ends in order."""
+
+    def run(*arguments: str, **settings: object) -> WorkerProcess:
+        process = worker("--burst", *arguments, **settings)
+        assert process.ended(60.0) == 0, process.output()
+        return process
+
+    return run
+
+
+def finished(job: Job, deadline: float = 30.0) -> Job:
+    """Wait until a job has reached a final state, and return it."""
+
+    def look() -> bool:
+        job.refresh_from_db()
+        return job.is_finished
+
+    wait_until(look, deadline, lambda: f"job {job.pk} is still {job.status}")
+    return job
+
+
+def only_attempt(job: Job) -> Attempt:
+    return Attempt.objects.get(job=job)
+
+
+def lines_of(path: Path, count: int, deadline: float = 20.0) -> list[str]:
+    """Wait until a job has noted so many lines, and return them."""
+
+    def look() -> bool:
+        return path.exists() and len(path.read_text().splitlines()) >= count
+
+    wait_until(look, deadline, f"{count} lines in {path}")
+    return path.read_text().splitlines()
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def pid_in(line: str) -> int:
+    return int(line.split()[-1])
+
+
+def terminate(process: WorkerProcess) -> None:
+    process.send(signal.SIGTERM)
+    assert process.ended() == 0, process.output()
