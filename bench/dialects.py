@@ -1,0 +1,62 @@
+"""What PostgreSQL and SQLite say in different words, for statements that compute rows by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+
+class Dialect(Protocol):
+    """Each method takes SQL expressions, and returns one."""
+
+    def series(self, first: int, last: int) -> str:
+        """Return the query of all whole numbers from the first to the last, as `n`."""
+
+    def time(self, epoch: str) -> str:
+        """Return the time so many seconds after 1970, as Django stores it."""
+
+    def json(self, text: str) -> str: ...
+
+    def uuid(self, ids: Sequence[UUID], number: str) -> str:
+        """Return one of some UUIDs, chosen by a number."""
+
+
+class PostgreSQL:
+    def series(self, first: int, last: int) -> str:
+        return f"SELECT n FROM generate_series({first}::bigint, {last}) AS n"
+
+    def time(self, epoch: str) -> str:
+        return f"to_timestamp({epoch})"
+
+    def json(self, text: str) -> str:
+        return f"({text})::jsonb"
+
+    def uuid(self, ids: Sequence[UUID], number: str) -> str:
+        return f"{pick([str(one) for one in ids], number)}::uuid"
+
+
+class SQLite:
+    def series(self, first: int, last: int) -> str:
+        return (
+            f"WITH RECURSIVE series(n) AS (SELECT {first} UNION ALL"
+            f" SELECT n + 1 FROM series WHERE n < {last}) SELECT n FROM series"
+        )
+
+    def time(self, epoch: str) -> str:
+        return f"strftime('%Y-%m-%d %H:%M:%f', {epoch}, 'unixepoch') || '000'"
+
+    def json(self, text: str) -> str:
+        return text
+
+    def uuid(self, ids: Sequence[UUID], number: str) -> str:
+        return pick([one.hex for one in ids], number)
+
+
+def pick(texts: Sequence[str], number: str) -> str:
+    """Return the expression for one of these texts, chosen by a number."""
+    cases = " ".join(f"WHEN {at} THEN '{text}'" for at, text in enumerate(texts))
+    return f"(CASE {number} % {len(texts)} {cases} END)"
+
+
+DIALECTS: dict[str, Dialect] = {"postgresql": PostgreSQL(), "sqlite": SQLite()}

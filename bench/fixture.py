@@ -1,0 +1,228 @@
+"""Fills a database with finished jobs, to see what still works when there are millions of them.
+
+    DATABASE_URL=postgresql://… python -m bench.fixture --jobs 5000000
+
+The database computes the rows itself: the n-th job is the same everywhere, but for its times, which
+spread over the days before now. Of 100 jobs 94 are completed, 4 of them at their second attempt; 4
+have failed three times; 2 were cancelled, one of them before it ran. This is the one writer of
+statuses outside `jobs.lifecycle`: it makes history, and changes nothing that lives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import django
+from django.core.management.color import no_style
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+from django.utils import timezone
+
+from .dialects import DIALECTS, pick
+
+NAMES = """SendInvoice ResizeImage SyncStock ImportPrices ChargeCard SendNewsletter RebuildIndex
+           ExportOrders RefundOrder PingPartner CleanCarts MakeReport"""
+CLASSES = [f"shop.{name}" for name in NAMES.split()]
+QUEUES = ["default"] * 6 + ["mail"] * 2 + ["reports", "imports"]
+"""A queue as often as is its share of the jobs."""
+BATCH = 100_000
+"""Jobs of one transaction."""
+MARGIN = 600.0
+"""Seconds before now by which even the last job has ended."""
+WORKERS = 4
+
+# SQL expressions of `n`, the place of a job, and `dice`, its throw from 0 to 99.
+STATUS = "CASE WHEN dice < 94 THEN 'completed' WHEN dice < 98 THEN 'failed' ELSE 'cancelled' END"
+MADE = "CASE WHEN dice < 4 THEN 2 WHEN dice < 94 THEN 1 WHEN dice < 98 THEN 3 ELSE 99 - dice END"
+"""How many attempts it has made."""
+TRIES = "CASE WHEN dice = 99 THEN 1 ELSE MADE END".replace("MADE", MADE)
+"""The same, but 1 where it has made none: where its end stands in time."""
+WAITED = "n % 50 / 10.0"
+"""Seconds until its first attempt; each further one follows a minute after the one before."""
+TOOK = "(1 + n * 37 % 3000) / 100.0"
+"""Seconds each of its attempts took."""
+FAILS = f"number < {MADE} OR dice BETWEEN 94 AND 97"
+"""Whether its attempt of this `number` failed."""
+ERROR_TYPE, ERROR_MESSAGE = "PartnerDown", "503 Service Unavailable"
+TRACEBACK = f"""Traceback (most recent call last):
+  File "/srv/shop/jobs.py", line 42, in handle
+    response.raise_for_status()
+shop.errors.{ERROR_TYPE}: {ERROR_MESSAGE}
+"""
+
+
+def fill(count: int, *, days: float = 30.0, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Store so many finished jobs with their attempts, spread over the last days.
+
+    Nobody else may dispatch meanwhile. The database's own statistics are up to date afterwards.
+    """
+    from jobs.models import Attempt, Job
+
+    with transaction.atomic(using=using):
+        workers = _store_names_and_workers(using)
+    history = History(using, count, days)
+    for first in range(0, count, BATCH):
+        with transaction.atomic(using=using):
+            history.write(Job, history.jobs(), first)
+            history.write(Attempt, history.attempts(workers), first, each="number")
+    history.finish(Job, Attempt)
+
+
+def _store_names_and_workers(using: str) -> list[UUID]:
+    """Store the queues, the classes, and the workers that ran it all and have stopped since."""
+    from jobs.models import JobClass, Queue, Worker
+    from jobs.states import WorkerStatus
+
+    Queue.objects.using(using).bulk_create(
+        [Queue(name=name) for name in sorted(set(QUEUES))], ignore_conflicts=True
+    )
+    JobClass.objects.using(using).bulk_create(
+        [JobClass(name=name) for name in CLASSES], ignore_conflicts=True
+    )
+    now = timezone.now()
+    times = dict.fromkeys(("started_at", "beat_at", "lease_expires_at", "stopped_at"), now)
+    workers = [
+        Worker(
+            hostname=f"worker-{number}",
+            host_id=f"fixture-{number}",
+            pid=1000 + number,
+            process_started=0.0,
+            concurrency=8,
+            version="0",
+            status=WorkerStatus.STOPPED,
+            **times,
+        )
+        for number in range(WORKERS)
+    ]
+    return [worker.pk for worker in Worker.objects.using(using).bulk_create(workers)]
+
+
+class History:
+    """Writes rows by `INSERT … SELECT` over a series of numbers."""
+
+    def __init__(self, using: str, count: int, days: float) -> None:
+        from jobs.models import Job
+
+        self.connection = connections[using]
+        self.dialect = DIALECTS[self.connection.vendor]
+        self.count = count
+        self.id = f"{Job.objects.using(using).aggregate(id=models.Max('id'))['id'] or 0} + 1 + n"
+        end = (timezone.now() - timedelta(seconds=MARGIN)).timestamp()
+        self.dispatched = f"{end:.6f} + (n - {count}) * {days * 86_400 / max(count, 1):.9f}"
+
+    def jobs(self) -> dict[str, str]:
+        """Return field → expression for a job."""
+        last = f"{WAITED} + 60 * ({TRIES} - 1)"
+        dispatched = self._time("0")
+        return {
+            "id": self.id,
+            "job_class": pick(CLASSES, "(n / 7)"),
+            "queue": pick(QUEUES, "(n / 13)"),
+            "priority": "CASE WHEN n % 20 = 0 THEN 10 ELSE 0 END",
+            "arguments": self.dialect.json("""'{"order_id": ' || n || '}'"""),
+            "status": STATUS,
+            "run_at": dispatched,
+            "created_at": dispatched,
+            "started_at": f"CASE WHEN dice < 99 THEN {self._time(last)} END",
+            "finished_at": self._time(f"{last} + {TOOK}"),
+            "max_attempts": "3",
+            "attempts_spent": MADE,
+            "attempts_made": MADE,
+            "error_type": _where("dice BETWEEN 94 AND 97", ERROR_TYPE),
+            "error_message": _where("dice BETWEEN 94 AND 97", ERROR_MESSAGE),
+            "result": self.dialect.json("""CASE WHEN dice < 94 THEN '{"rows": ' || n || '}' END"""),
+        }
+
+    def attempts(self, workers: list[UUID]) -> dict[str, str]:
+        """Return field → expression for the attempt `number` of a job."""
+        start = f"{WAITED} + 60 * (number - 1)"
+        reason = f"CASE WHEN {FAILS} THEN 'exception' WHEN dice = 98 THEN 'cancelled' ELSE '' END"
+        return {
+            "job": self.id,
+            "number": "number",
+            "status": f"CASE WHEN {FAILS} THEN 'failed' ELSE {STATUS} END",
+            "reason": reason,
+            "worker": self.dialect.uuid(workers, "n"),
+            "pid": "2000 + n % 1000",
+            "claimed_at": self._time(start),
+            "started_at": self._time(start),
+            "finished_at": self._time(f"{start} + {TOOK}"),
+            "error_type": _where(FAILS, ERROR_TYPE),
+            "error_message": _where(FAILS, ERROR_MESSAGE),
+            "traceback": _where(FAILS, TRACEBACK),
+            "cpu_seconds": "n % 100 / 100.0",
+            "peak_rss": "50000000 + n % 1000 * 10000",
+        }
+
+    def write(
+        self, model: type[models.Model], given: Mapping[str, str], first: int, *, each: str = ""
+    ) -> None:
+        """Write one batch: a row per job, or one for `each` of its attempts by their number."""
+        columns = dict(self._columns(model, given))
+        series = self.dialect.series(first, min(first + BATCH, self.count) - 1)
+        numbers = f"(SELECT 1 AS {each} UNION ALL SELECT 2 UNION ALL SELECT 3) AS numbers"
+        self._execute(
+            f"INSERT INTO {model._meta.db_table} ({', '.join(columns)})"
+            f" SELECT {', '.join(columns.values())}"
+            f" FROM (SELECT n, n * 19 % 100 AS dice FROM ({series}) AS series) AS thrown"
+            + (f" CROSS JOIN {numbers} WHERE {each} <= {MADE} ORDER BY n, {each}" if each else "")
+        )
+
+    def finish(self, *written: type[models.Model]) -> None:
+        """Have ids go on behind the last, and tell the planner what there is."""
+        for statement in self.connection.ops.sequence_reset_sql(no_style(), list(written)):
+            self._execute(statement)
+        for model in written:
+            self._execute(f"ANALYZE {model._meta.db_table}")
+
+    def _columns(
+        self, model: type[models.Model], given: Mapping[str, str]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield column and expression; what is not given is null or empty."""
+        for field in model._meta.concrete_fields:
+            column = str(field.column)
+            if field.name in given:
+                yield column, given[field.name]
+            elif not field.primary_key and not field.null:
+                yield column, self._empty(field)
+
+    def _empty(self, field: models.Field[Any, Any]) -> str:
+        if isinstance(field, models.CharField | models.TextField):
+            return "''"
+        if isinstance(field, models.JSONField):
+            return self.dialect.json("'{}'")
+        return "false" if isinstance(field, models.BooleanField) else "0"
+
+    def _time(self, offset: str) -> str:
+        """Return the time so many seconds after the dispatch of a job."""
+        return self.dialect.time(f"{self.dispatched} + {offset}")
+
+    def _execute(self, statement: str) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def _where(condition: str, text: str) -> str:
+    return f"CASE WHEN {condition} THEN '{text}' ELSE '' END"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.fixture", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=5_000_000)
+    parser.add_argument("--days", type=float, default=30.0, help="they spread over so many days")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.settings")
+    django.setup()
+    start = time.monotonic()
+    fill(options.jobs, days=options.days)
+    print(f"{options.jobs} jobs in {time.monotonic() - start:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
