@@ -30,7 +30,6 @@ from .protocol import (
     LauncherOrder,
     Lease,
     Reaped,
-    Signal,
     launcher_orders,
 )
 
