@@ -20,6 +20,20 @@ class Line(NamedTuple):
     text: str
 
 
+SOURCES = ("out", "err", "debug", "info", "warning", "error", "critical")
+"""What a line may come from; any other word is a level that a project has added."""
+OTHER_SOURCE = 1 << len(SOURCES)
+_bits = {source: 1 << place for place, source in enumerate(SOURCES)}
+
+
+def source_bits(sources: Iterable[str]) -> int:
+    """Return a number with one bit for each of `sources`; those of a project share the last bit."""
+    bits = 0
+    for source in sources:
+        bits |= _bits.get(source, OTHER_SOURCE)
+    return bits
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(list[Line])
 

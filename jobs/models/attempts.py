@@ -63,6 +63,11 @@ class Attempt(models.Model):
     output_bytes = models.BigIntegerField(_("bytes of output"), default=0)
     """Bytes it wrote, kept or not."""
     output_dropped = models.BigIntegerField(_("bytes dropped"), default=0)
+    samples = models.JSONField(_("samples"), null=True)
+    """What it took while it ran: `{"memory_limit": bytes or null, "points": [[seconds since its start,
+    bytes of resident memory, seconds of CPU so far], ...]}`; empty for short attempts."""
+    dump_requested_at = models.DateTimeField(null=True)
+    """Since when its worker is asked to write its stacks into its output; emptied when that is done."""
     hook_pending = models.BooleanField(default=False)
     """Whether `failed()` has still to run for it."""
     hook_worker = models.UUIDField(null=True)
@@ -138,6 +143,14 @@ class OutputChunk(models.Model):
     """Bytes of the attempt's output before this piece, dropped ones included."""
     size = models.PositiveIntegerField()
     """Bytes of output in this piece."""
+    first_line = models.BigIntegerField(default=1)
+    """Number of the line it begins with or in; lines that were not kept are counted, too."""
+    last_line = models.BigIntegerField(default=1)
+    """Number of the line it ends with or in."""
+    continues = models.BooleanField(default=False)
+    """Whether its first line began in an earlier piece."""
+    sources = models.SmallIntegerField(default=0)
+    """Which sources it holds, as `jobs.output.source_bits` counts them."""
     entries = models.TextField()
 
     class Meta:
