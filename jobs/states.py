@@ -79,6 +79,28 @@ class WorkerStatus(TextChoices):
     """Its lease ran out or its process is gone; what it held was rescued."""
 
 
+class OperationKind(TextChoices):
+    """What is asked for many jobs at once."""
+
+    RETRY = "retry", _("Retry")
+    CANCEL = "cancel", _("Cancel")
+
+
+class OperationStatus(TextChoices):
+    """Where an operation on many jobs stands."""
+
+    WAITING = "waiting", _("Waiting")
+    """No worker has begun with it."""
+    RUNNING = "running", _("Running")
+    """Workers carry it out, step by step."""
+    COMPLETED = "completed", _("Completed")
+    """Every job it was asked for was dealt with."""
+    STOPPED = "stopped", _("Stopped")
+    """Somebody stopped it; what it had done stays done."""
+    FAILED = "failed", _("Failed")
+    """A step could not be carried out; `error` says why."""
+
+
 WAITING = frozenset({JobStatus.SCHEDULED, JobStatus.RETRYING})
 """Due later: a worker promotes them to QUEUED when their time has come."""
 PENDING = WAITING | {JobStatus.QUEUED}
@@ -90,6 +112,8 @@ RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 CANCELLABLE = PENDING | {JobStatus.RUNNING}
 """What `cancel` accepts; a running job is first asked to stop."""
 LIVE_WORKERS = frozenset({WorkerStatus.RUNNING, WorkerStatus.DRAINING})
+OPEN_OPERATIONS = frozenset({OperationStatus.WAITING, OperationStatus.RUNNING})
+"""`finished_at` is set in all others."""
 
 
 @dataclass(frozen=True)

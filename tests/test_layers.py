@@ -17,7 +17,7 @@ LAYERS = [
     {"conf", "retries", "histograms"},
     {"registry", "options", "arguments"},
     {"models"},
-    {"lifecycle", "statistics", "health"},
+    {"lifecycle", "statistics", "health", "selection"},
     {"job", "schedules"},
     {"worker", "web", "urls", "templatetags"},
     {"admin", "checks", "backends"},

@@ -4,6 +4,7 @@ from .attempts import Attempt, OutputChunk
 from .audit import AuditEntry
 from .catalogue import JobClass, Queue
 from .jobs import Job
+from .operations import Operation
 from .rollups import Resolution, Rollup
 from .workers import Worker
 
@@ -12,6 +13,7 @@ __all__ = [
     "AuditEntry",
     "Job",
     "JobClass",
+    "Operation",
     "OutputChunk",
     "Queue",
     "Resolution",

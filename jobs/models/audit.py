@@ -4,6 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .jobs import Job
+from .operations import Operation
 
 
 class AuditEntry(models.Model):
@@ -31,3 +32,7 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} of job {self.job_id}"
+    operation = models.ForeignKey(
+        Operation, models.SET_NULL, null=True, related_name="audit", verbose_name=_("operation")
+    )
+    """What it was one of many for."""
