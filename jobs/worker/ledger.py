@@ -55,6 +55,8 @@ class Ledger:
         self.duties = Duties(self)
         self.appetite = Appetite(plan.identity.concurrency, conf.CLAIM_AHEAD, quickness)
         self.draining = self.closing = self.registered = False
+        self.turns = 0
+        """How often it has turned: the loop sees by it that this thread lives."""
         self.gives_up_at: float | None = None
         """When, while closing, to leave with outcomes unwritten; set by the loop."""
         self.queues: Sequence[str] = plan.identity.queues
@@ -76,6 +78,7 @@ class Ledger:
         try:
             while not (self.closing and self.is_done()):
                 self.turn(time.monotonic())
+                self.turns += 1
                 if self.news:
                     self.on_news()
                 if self.gives_up_at is not None and time.monotonic() > self.gives_up_at:

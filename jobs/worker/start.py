@@ -15,6 +15,7 @@ from .events import Plan
 from .launching import start_launcher
 from .processes import birth_mark
 from .supervisor import Supervisor
+from .systemd import Notifier
 
 
 def run_worker(queues: Sequence[str], concurrency: int, *, burst: bool = False) -> bool:
@@ -24,7 +25,9 @@ def run_worker(queues: Sequence[str], concurrency: int, *, burst: bool = False) 
     open connection: the launcher is then forked, else it starts as a new interpreter, which takes
     longer. Returns whether it ended in order.
     """
-    supervisor = Supervisor(Plan(identity(queues, concurrency), burst=burst), start_launcher())
+    notifier = Notifier()  # First: what it takes out of the environment no other process is to see.
+    plan = Plan(identity(queues, concurrency), burst=burst)
+    supervisor = Supervisor(plan, start_launcher(), notifier)
     supervisor.run()
     return not supervisor.crashed
 

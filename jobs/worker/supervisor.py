@@ -23,6 +23,7 @@ from .processes import become_subreaper
 from .quickness import Quickness
 from .reports import Reports
 from .stopping import Stopper
+from .systemd import Notifier
 
 FLUSH_PAUSE = 0.2
 """Seconds between two looks whether running attempts have printed something."""
@@ -35,8 +36,11 @@ LAST_TRY = 3.0
 class Supervisor:
     """`turn()` waits for something to happen and deals with it; `run` repeats it until all is done."""
 
-    def __init__(self, plan: events.Plan, launcher: LauncherLink) -> None:
+    def __init__(
+        self, plan: events.Plan, launcher: LauncherLink, notifier: Notifier | None = None
+    ) -> None:
         self.plan = plan
+        self.notifier = notifier or Notifier({})
         self.bell = Bell()
         quickness = Quickness()
         self.ledger = Ledger(plan, quickness)
@@ -95,6 +99,7 @@ class Supervisor:
         self.handover.turn(now)
         self._flush(now)
         self._drain(now)
+        self._show_life(now)
 
     def _has_news(self) -> bool:
         return bool(self.ledger.news)
@@ -108,6 +113,7 @@ class Supervisor:
     def _close(self, thread: threading.Thread) -> None:
         """Let children go, have the ledger write what is left, end the launcher."""
         self.pool.closing = True
+        self.notifier.once("STOPPING=1")
         left = (self.drain_until or 0.0) - time.monotonic()
         self.ledger.gives_up_at = time.monotonic() + max(
             left if self.signals < 2 else 0.0, LAST_TRY
@@ -164,6 +170,7 @@ class Supervisor:
         self.lease = lease
         self.handover.worker = str(self.plan.identity.worker_id)
         self.minder.renew(lease)
+        self.notifier.once("READY=1")
 
     def _cancel(self, request: CancelRequest, now: float) -> None:
         child = self.pool.by_attempt(request.attempt_id)
@@ -185,7 +192,7 @@ class Supervisor:
     # -- what is due -------------------------------------------------------------------------------
 
     def _next_at(self, now: float) -> float:
-        times = [self.stopper.next_at(now)]
+        times = [self.stopper.next_at(now), self.notifier.next_at()]
         if self.handover.ready:
             times.append(max(self.handover.gives_back_at(), now))
         if any(True for _ in self.pool.busy()):
@@ -208,6 +215,12 @@ class Supervisor:
             if child.phase is Phase.BOOTING and child.pid and now - child.born > self.boot_timeout:
                 self.stopper.kill(child)
 
+    def _show_life(self, now: float) -> None:
+        """Tell the service manager that both threads turn, and have the ledger turn until next time."""
+        if now >= self.notifier.next_at():
+            self.notifier.alive(now, self.ledger.turns)
+            self.ledger.bell.ring()
+
     # -- stopping ----------------------------------------------------------------------------------
 
     def _catch_signals(self) -> None:
@@ -223,6 +236,7 @@ class Supervisor:
         if self.signals and self.drain_until is None:
             log.event("draining", seconds=conf.DRAIN_TIMEOUT, signal_again="leaves at once")
             self.drain_until = now + conf.DRAIN_TIMEOUT
+            self.notifier.once("STOPPING=1")
             self.ledger.post(events.Drain())
         if self.drain_until is None:
             return
