@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import add
 
 BUCKETS = 32
 BOUNDS = tuple(2**n / 1000 for n in range(BUCKETS - 1))
@@ -44,6 +45,10 @@ class Histogram:
             counts[bucket_of(seconds)] += 1
             longest = max(longest, seconds)
         return cls(counts, longest)
+
+    def __add__(self, other: Histogram) -> Histogram:
+        counts = tuple(map(add, self.counts, other.counts))
+        return Histogram(counts, max(self.longest, other.longest))
 
     @property
     def total(self) -> int:

@@ -10,17 +10,27 @@ No function reads jobs or attempts. Times are aware; periods are those of UTC.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import Aggregate, Max, Min, QuerySet, Sum
+from django.utils import timezone
 
 from .histograms import Histogram
 from .models import Resolution, Rollup
 from .models.rollups import LARGEST, RAN, WAITED
 
-PARTS = (Resolution.WRITER, Resolution.MINUTE, Resolution.HOUR, Resolution.DAY)
+PARTS = (
+    Resolution.WRITER,
+    Resolution.MINUTE,
+    Resolution.TEN_MINUTES,
+    Resolution.HOUR,
+    Resolution.DAY,
+)
 """Every outcome is in one row of these."""
 MOST_POINTS = 1_000
 
@@ -45,6 +55,17 @@ class Counts:
     def finished(self) -> int:
         """Jobs that reached a final state."""
         return self.completed + self.failed + self.cancelled
+
+    @property
+    def failures(self) -> int:
+        """Attempts that failed, the last one or not."""
+        return self.failed + self.retried
+
+    @property
+    def failure_rate(self) -> float | None:
+        """The failed share of the attempts that completed or failed; None without any."""
+        tried = self.completed + self.failures
+        return self.failures / tried if tried else None
 
 
 COUNTED = tuple(field.name for field in fields(Counts))
@@ -71,6 +92,40 @@ class Summary:
     cpu_seconds: float
     peak_rss: int
     """Bytes of the largest."""
+
+    def __add__(self, other: Summary) -> Summary:
+        return Summary(
+            self.counts + other.counts,
+            self.waited + other.waited,
+            self.ran + other.ran,
+            self.waited_seconds + other.waited_seconds,
+            self.ran_seconds + other.ran_seconds,
+            self.cpu_seconds + other.cpu_seconds,
+            max(self.peak_rss, other.peak_rss),
+        )
+
+
+NOTHING = Summary(Counts(), Histogram(), Histogram(), 0.0, 0.0, 0.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All that is known of what ended in one step of a trend."""
+
+    start: datetime
+    summary: Summary
+
+
+class Usual(NamedTuple):
+    """How long attempts of a class mostly ran of late, in seconds; None without any."""
+
+    p50: float | None
+    p95: float | None
+
+
+LATELY = timedelta(days=7)
+USUAL_KEPT = 10
+"""Seconds for which a process takes what is usual from its memory."""
 
 
 def between(
@@ -110,19 +165,55 @@ def series(rows: QuerySet[Rollup], start: datetime, end: datetime, step: timedel
     A step finer than the rows leaves gaps between the begins of hours, or days. Raises ValueError
     for a step below a minute, and for more than MOST_POINTS points.
     """
-    seconds = int(step.total_seconds())
-    first, last = int(start.timestamp()) // max(seconds, 1), int(end.timestamp())
-    if seconds < Resolution.MINUTE:
-        raise ValueError(f"a step of {step} is shorter than a minute, the finest that is kept")
-    places = range(first, -(-last // seconds))
-    if len(places) > MOST_POINTS:
-        raise ValueError(f"{len(places)} points are too many: at most {MOST_POINTS}, so step wider")
-    found = dict.fromkeys(places, Counts())
+    found = dict.fromkeys(_places(start, end, step), Counts())
     for period, *numbers in rows.order_by().values_list("period").annotate(*map(Sum, COUNTED)):
-        place = int(period.timestamp()) // seconds
+        place = _place(period, step)
         if place in found:
             found[place] += Counts(*numbers)
-    return [Point(datetime.fromtimestamp(n * seconds, UTC), each) for n, each in found.items()]
+    return [Point(_begin(place, step), each) for place, each in found.items()]
+
+
+def trend(rows: QuerySet[Rollup], start: datetime, end: datetime, step: timedelta) -> list[Step]:
+    """Return what `series` does, with how long attempts waited and ran, and what they used."""
+    found = dict.fromkeys(_places(start, end, step), NOTHING)
+    for group in rows.order_by().values("period").annotate(**_ALL):
+        place = _place(group["period"], step)
+        if place in found:
+            found[place] += _summary(group)
+    return [Step(_begin(place, step), each) for place, each in found.items()]
+
+
+def _places(start: datetime, end: datetime, step: timedelta) -> range:
+    seconds = int(step.total_seconds())
+    if seconds < Resolution.MINUTE:
+        raise ValueError(f"a step of {step} is shorter than a minute, the finest that is kept")
+    places = range(_place(start, step), -(-int(end.timestamp()) // seconds))
+    if len(places) > MOST_POINTS:
+        raise ValueError(f"{len(places)} points are too many: at most {MOST_POINTS}, so step wider")
+    return places
+
+
+def _place(moment: datetime, step: timedelta) -> int:
+    return int(moment.timestamp()) // int(step.total_seconds())
+
+
+def _begin(place: int, step: timedelta) -> datetime:
+    return datetime.fromtimestamp(place * int(step.total_seconds()), UTC)
+
+
+def usual(job_class: str) -> Usual:
+    """Return how long attempts of a class ran in the last days; some seconds old, perhaps."""
+    return _usual(job_class, int(time.monotonic()) // USUAL_KEPT)
+
+
+@lru_cache(maxsize=1000)
+def _usual(job_class: str, _: int) -> Usual:
+    now = timezone.now()
+    rows = between(now - LATELY, now, job_class=job_class)
+    columns = {f"all_{name}": _ALL[f"all_{name}"] for name in (*RAN, "ran_max")}
+    found = rows.aggregate(**columns)
+    ran = _histogram(found, RAN, "ran_max")
+    return Usual(ran.percentile(50), ran.percentile(95))
 
 
 def summaries(rows: QuerySet[Rollup], by: Literal["job_class", "queue"]) -> dict[str, Summary]:
@@ -143,13 +234,19 @@ _ALL: dict[str, Aggregate] = {f"all_{name}": Sum(name) for name in _COLUMNS}
 _ALL |= {f"all_{name}": Max(name) for name in LARGEST}
 
 
-def _summary(found: dict[str, Any]) -> Summary:
-    def number(name: str) -> Any:
-        return found[f"all_{name}"] or 0
-
+def _summary(found: Mapping[str, Any]) -> Summary:
     return Summary(
-        Counts(*map(number, COUNTED)),
-        Histogram(tuple(map(number, WAITED)), number("waited_max")),
-        Histogram(tuple(map(number, RAN)), number("ran_max")),
-        *map(number, (*_SECONDS, "peak_rss")),
+        Counts(*(_number(found, name) for name in COUNTED)),
+        _histogram(found, WAITED, "waited_max"),
+        _histogram(found, RAN, "ran_max"),
+        *(_number(found, name) for name in (*_SECONDS, "peak_rss")),
     )
+
+
+def _histogram(found: Mapping[str, Any], columns: tuple[str, ...], longest: str) -> Histogram:
+    counts = tuple(_number(found, name) for name in columns)
+    return Histogram(counts, _number(found, longest))
+
+
+def _number(found: Mapping[str, Any], name: str) -> Any:
+    return found[f"all_{name}"] or 0

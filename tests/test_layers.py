@@ -14,10 +14,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "jobs"
 
 LAYERS = [
     {"exceptions", "states", "signals", "output"},
-    {"conf", "retries", "histograms"},
+    {"conf", "retries", "histograms", "fingerprints"},
     {"registry", "options", "arguments"},
     {"models"},
-    {"lifecycle", "statistics", "health", "selection"},
+    {"lifecycle", "statistics", "error_groups", "health", "selection"},
     {"job", "schedules"},
     {"worker", "web", "urls", "templatetags"},
     {"admin", "checks", "backends"},

@@ -17,6 +17,7 @@ from ..models import Attempt, Job, Worker
 from ..registry import find
 from ..states import LIVE_WORKERS, TRANSITIONS, WAITING, AttemptStatus, JobStatus
 from .engines import Engine
+from .errors import ErrorTally
 from .records import Claim
 from .rollups import count
 
@@ -176,14 +177,18 @@ def _put_off(engine: Engine, claims: Sequence[Claim]) -> None:
             "error_type": "UnknownJobClass",
         }
         late = same.filter(unresolved_since__lte=now - timedelta(seconds=patience))
-        if failed := list(late.values_list("job_class", "queue")):
+        if failed := list(late.values_list("id", "queue")):
             late.update(
                 status=TRANSITIONS["fail"].target,
                 finished_at=now,
                 error_message=f"{why}, nor was one within {patience:g} s",
                 **changes,
             )
-            count(engine, TRANSITIONS["fail"].target, failed, now)
+            count(engine, TRANSITIONS["fail"].target, [(name, queue) for _, queue in failed], now)
+            errors = ErrorTally()
+            for job_id, _ in failed:
+                errors.add(name, changes["error_type"], why, job_id, now)
+            errors.store(engine)
         same.update(
             status=TRANSITIONS["postpone"].target,
             run_at=now + timedelta(seconds=UNRESOLVED_PAUSE),

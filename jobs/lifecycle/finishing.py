@@ -19,6 +19,7 @@ from ..retries import delay_after
 from ..signals import attempt_finished
 from ..states import TRANSITIONS, AttemptStatus, JobStatus, Reason
 from .engines import Engine
+from .errors import ErrorTally
 from .records import Outcome, Settled, Start
 from .rollups import Tally
 
@@ -49,7 +50,7 @@ def finish(engine: Engine, worker: UUID, outcomes: Sequence[Outcome]) -> list[Se
     """
     ordered = sorted(outcomes, key=lambda one: one.attempt_id)
     settled: dict[int, Settled] = {}
-    tally = Tally()
+    tally, errors = Tally(), ErrorTally()
     with transaction.atomic(using=engine.alias, savepoint=False):
         good = [one for one in ordered if one.status == AttemptStatus.COMPLETED]
         held = _lock(engine, worker, ordered) if len(good) < len(ordered) else {}
@@ -57,13 +58,16 @@ def finish(engine: Engine, worker: UUID, outcomes: Sequence[Outcome]) -> list[Se
         for one in ordered:
             if one.attempt_id in moved:
                 settled[one.attempt_id] = _completed(one)
+                _keep_samples(engine, one)
             elif one.attempt_id in held and one.status != AttemptStatus.COMPLETED:
                 settled[one.attempt_id] = _settle(engine, worker, held[one.attempt_id], one)
+                _tell_error(errors, held[one.attempt_id], settled[one.attempt_id])
             elif _keep_measures(engine, worker, one):
                 tally.measure(one)
             if one.attempt_id in settled:
                 tally.add(one, settled[one.attempt_id].job_status)
         tally.store(engine)
+        errors.store(engine)
         if settled and attempt_finished.has_listeners():
             transaction.on_commit(
                 partial(_announce, list(settled.values())), using=engine.alias, robust=True
@@ -143,6 +147,13 @@ def _settle(engine: Engine, worker: UUID, attempt: Attempt, one: Outcome) -> Set
     )
 
 
+def _tell_error(errors: ErrorTally, attempt: Attempt, settled: Settled) -> None:
+    at = attempt.finished_at
+    if at is not None and settled.job_status in (JobStatus.FAILED, JobStatus.RETRYING):
+        job = attempt.job
+        errors.add(job.job_class, attempt.error_type, attempt.error_message, job.pk, at)
+
+
 def _as_counted(job: Job, verb: str, one: Outcome) -> Outcome:
     """Return an outcome with the status that tells whether it spent an attempt."""
     if verb == "release":
@@ -159,7 +170,7 @@ def _as_counted(job: Job, verb: str, one: Outcome) -> Outcome:
 
 
 def _close(attempt: Attempt, one: Outcome, hook_worker: UUID | None) -> None:
-    for name in (*MEASURES, "status", "reason", "finished_at", "receipt"):
+    for name in (*MEASURES, "status", "reason", "finished_at", "receipt", "samples"):
         setattr(attempt, name, getattr(one, name))
     attempt.started_at = one.started_at or attempt.started_at
     attempt.pid = one.pid or attempt.pid
@@ -167,6 +178,13 @@ def _close(attempt: Attempt, one: Outcome, hook_worker: UUID | None) -> None:
     attempt.error_message, attempt.traceback = one.error_message, one.traceback
     attempt.hook_pending, attempt.hook_worker = hook_worker is not None, hook_worker
     attempt.save()
+
+
+def _keep_samples(engine: Engine, one: Outcome) -> None:
+    """Keep what an attempt took over time: a statement of its own, as few run for so long."""
+    if one.samples:
+        attempts = Attempt.objects.using(engine.alias)
+        attempts.filter(id=one.attempt_id).update(samples=one.samples)
 
 
 def _keep_measures(engine: Engine, worker: UUID, one: Outcome) -> bool:
@@ -177,6 +195,8 @@ def _keep_measures(engine: Engine, worker: UUID, one: Outcome) -> bool:
     measures = {name: getattr(one, name) for name in MEASURES}
     if one.pid:
         measures["pid"] = one.pid
+    if one.samples:
+        measures["samples"] = one.samples
     attempts = Attempt.objects.using(engine.alias)
     unmeasured = attempts.filter(id=one.attempt_id, worker_id=worker, cpu_seconds=None)
     return bool(unmeasured.update(**measures))

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..histograms import bucket_of
-from ..models import Resolution, Rollup
-from ..models.rollups import LARGEST, RAN, WAITED
+from ..models import ErrorRollup, Resolution, Rollup
+from ..models.rollups import LARGEST, RAN, SUMS, WAITED, Shape
 from ..states import JobStatus
 from .engines import Engine
 from .records import Outcome
@@ -25,12 +25,12 @@ COLUMN_OF = {
     JobStatus.SCHEDULED: "released",
 }
 """What an outcome counts as, by the status it left its job in."""
-SUMS = (
+SUMMED = (
     *("completed", "failed", "retried", "cancelled", "released"),
     *("waited_seconds", "ran_seconds", "cpu_seconds"),
 )
 MERGED_AT_ONCE = 500
-"""Rows one call of `merge` takes."""
+"""Rows one step of a merge takes."""
 
 
 class _Writer(threading.local):
@@ -53,6 +53,11 @@ class Key(NamedTuple):
 _writer = _Writer()
 
 
+def shard() -> int:
+    """Return the number that tells the rows of this writer from those of every other."""
+    return _writer.shard
+
+
 class Tally:
     """Adds up outcomes in memory, for `store` to write in the transaction that records them."""
 
@@ -61,7 +66,7 @@ class Tally:
 
     def row(self, job_class: str, queue: str, at: datetime) -> dict[str, Any]:
         period = at.replace(second=0, microsecond=0)
-        key = Key(Resolution.WRITER.value, period, job_class, queue, _writer.shard)
+        key = Key(Resolution.WRITER.value, period, job_class, queue, shard())
         row = self.rows.get(key)
         if row is None:
             row = self.rows[key] = _nothing()
@@ -90,7 +95,8 @@ class Tally:
 
     def store(self, engine: Engine) -> None:
         """Write what was added up, in the caller's transaction."""
-        _add_up(engine, self.rows)
+        if self.rows:
+            add_up(engine, SUMS, {key: key._asdict() | row for key, row in self.rows.items()})
 
 
 def count(engine: Engine, status: JobStatus, jobs: Iterable[tuple[str, str]], at: datetime) -> None:
@@ -102,7 +108,7 @@ def count(engine: Engine, status: JobStatus, jobs: Iterable[tuple[str, str]], at
 
 
 def _nothing() -> dict[str, Any]:
-    return dict.fromkeys((*SUMS, *LARGEST), 0)
+    return dict.fromkeys((*SUMMED, *LARGEST), 0)
 
 
 def _add_duration(
@@ -115,14 +121,17 @@ def _add_duration(
     row[column] = row.get(column, 0) + 1
 
 
-def _add_up(engine: Engine, rows: Mapping[Key, Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    stored = engine.connection.ops.adapt_datetimefield_value
+def add_up(engine: Engine, shape: Shape, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> None:
+    """Add rows, each under the values of its key, to those that are stored."""
     # Everybody locks in this order, so that two who merge at the same time do not deadlock.
-    engine.add_up(
-        [{**key._asdict(), "period": stored(key.period), **rows[key]} for key in sorted(rows)]
-    )
+    engine.add_up(shape, [_stored(engine, rows[key]) for key in sorted(rows)])
+
+
+def _stored(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
+    adapt = engine.connection.ops.adapt_datetimefield_value
+    return {
+        name: adapt(value) if isinstance(value, datetime) else value for name, value in row.items()
+    }
 
 
 # -- merging ---------------------------------------------------------------------------------------
@@ -135,11 +144,14 @@ class Step:
     source: Resolution
     age: timedelta
     targets: tuple[Resolution, ...]
+    by: str = "period"
+    """The column that tells the age."""
 
 
 STEPS = (
     Step(Resolution.WRITER, timedelta(minutes=2), (Resolution.EVER, Resolution.MINUTE)),
-    Step(Resolution.MINUTE, timedelta(hours=2), (Resolution.HOUR,)),
+    Step(Resolution.MINUTE, timedelta(hours=2), (Resolution.TEN_MINUTES,)),
+    Step(Resolution.TEN_MINUTES, timedelta(hours=26), (Resolution.HOUR,)),
     Step(Resolution.HOUR, timedelta(days=14), (Resolution.DAY,)),
     Step(Resolution.DAY, timedelta(days=400), ()),
 )
@@ -162,38 +174,47 @@ def merge(engine: Engine) -> int:
     Several workers may do so at once: each takes rows that no other has.
     """
     now = engine.now()
-    return sum(_merge(engine, step, now - step.age) for step in STEPS)
+    return sum(merge_step(engine, Rollup, SUMS, step, now) for step in STEPS)
 
 
-def _merge(engine: Engine, step: Step, before: datetime) -> int:
-    rollups = Rollup.objects.using(engine.alias)
-    old = rollups.filter(resolution=step.source, period__lt=before).order_by("period")
+def merge_step(
+    engine: Engine, model: type[Rollup | ErrorRollup], shape: Shape, step: Step, now: datetime
+) -> int:
+    """Carry out one step on some rows of a table. Returns on how many."""
+    rollups = model._default_manager.using(engine.alias)
+    limits = {"resolution": step.source, f"{step.by}__lt": now - step.age}
+    old = rollups.filter(**limits).order_by(step.by)
     rows: Sequence[Mapping[str, Any]] = ()
     # Looking first: on SQLite every transaction waits for the other writers.
     if old.exists():
         with engine.giving_way():
             found = old.select_for_update(skip_locked=True).values()
             rows = list(found[:MERGED_AT_ONCE])
-            _add_up(engine, _merged(rows, step.targets))
+            add_up(engine, shape, _merged(shape, rows, step.targets))
             rollups.filter(id__in=[row["id"] for row in rows]).delete()
     return len(rows)
 
 
 def _merged(
-    rows: Iterable[Mapping[str, Any]], targets: Iterable[Resolution]
-) -> dict[Key, dict[str, Any]]:
-    merged: dict[Key, dict[str, Any]] = {}
+    shape: Shape, rows: Iterable[Mapping[str, Any]], targets: Iterable[Resolution]
+) -> dict[tuple[Any, ...], dict[str, Any]]:
+    merged: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         for target in targets:
-            period = period_of(row["period"], target)
-            _into(merged, Key(target.value, period, row["job_class"], row["queue"]), row)
+            moved = {name: value for name, value in row.items() if name != "id"}
+            moved["resolution"], moved["shard"] = target.value, 0
+            moved["period"] = period_of(row["period"], target)
+            _into(shape, merged.setdefault(tuple(moved[name] for name in shape.key), {}), moved)
     return merged
 
 
-def _into(merged: dict[Key, dict[str, Any]], key: Key, row: Mapping[str, Any]) -> None:
-    sums = merged.setdefault(key, _nothing())
-    for column in (*SUMS, *WAITED, *RAN):
-        if row[column] is not None:
-            sums[column] = sums.get(column, 0) + row[column]
-    for column in LARGEST:
-        sums[column] = max(sums[column], row[column])
+def _into(shape: Shape, sums: dict[str, Any], row: Mapping[str, Any]) -> None:
+    for column, value in row.items():
+        if column in (*shape.key, *shape.fixed) or (value is not None and column not in sums):
+            sums[column] = value
+        elif column in shape.largest:
+            sums[column] = max(sums[column], value)
+        elif column in shape.smallest:
+            sums[column] = min(sums[column], value)
+        elif value is not None:
+            sums[column] += value

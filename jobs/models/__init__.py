@@ -5,12 +5,13 @@ from .audit import AuditEntry
 from .catalogue import JobClass, Queue
 from .jobs import Job
 from .operations import Operation
-from .rollups import Resolution, Rollup
+from .rollups import ErrorRollup, Resolution, Rollup
 from .workers import Worker
 
 __all__ = [
     "Attempt",
     "AuditEntry",
+    "ErrorRollup",
     "Job",
     "JobClass",
     "Operation",

@@ -6,7 +6,7 @@ import time
 
 from django.db import IntegrityError
 
-from ..lifecycle import retention, rollups
+from ..lifecycle import errors, retention, rollups
 from ..lifecycle.engines import Engine
 from ..lifecycle.retention import Retention
 from .log import warn
@@ -27,7 +27,7 @@ def upkeep(engine: Engine) -> float:
         # Perhaps a model of the project refers to a job and protects it.
         warn("jobs_not_pruned", error=error)
         return AFTER_A_REFUSAL
-    merged = rollups.merge(engine)
+    merged = rollups.merge(engine) + errors.merge(engine)
     if merged >= rollups.MERGED_AT_ONCE or retention.PRUNED_AT_ONCE in deleted.values():
         return (time.monotonic() - began) * (1 / SHARE - 1)
     retention.prune_workers(engine)

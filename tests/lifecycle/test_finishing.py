@@ -197,7 +197,7 @@ def test_failing_together_takes_few_statements(
     for _ in range(10):
         dispatch()
     told = [outcome(one, FAILED) for one in claim(worker, free=10)]
-    with django_assert_max_num_queries(1 + 2 * 10 + 1):
+    with django_assert_max_num_queries(1 + 2 * 10 + 1 + 2):
         finishing.finish(engine, worker.pk, told)
 
 

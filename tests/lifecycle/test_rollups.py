@@ -27,7 +27,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 def sums(**which: Any) -> dict[str, float]:
     """Return the sums that are not 0, of all rows or of those of one kind."""
-    columns = rollups.SUMS[:5]
+    columns = rollups.SUMMED[:5]
     found = Rollup.objects.filter(**which).aggregate(**{name: Sum(name) for name in columns})
     return {name: value for name, value in found.items() if value}
 
@@ -233,7 +233,9 @@ def test_a_minute_that_may_still_grow_is_left(engine: Engine) -> None:
     ("age", "kept_in"),
     [
         (HOUR, Resolution.MINUTE),
-        (4 * HOUR, Resolution.HOUR),
+        (4 * HOUR, Resolution.TEN_MINUTES),
+        (25 * HOUR, Resolution.TEN_MINUTES),
+        (28 * HOUR, Resolution.HOUR),
         (13 * DAY, Resolution.HOUR),
         (16 * DAY, Resolution.DAY),
         (399 * DAY, Resolution.DAY),
@@ -257,7 +259,7 @@ def test_days_end_after_more_than_a_year_and_stay_in_the_lifetime(engine: Engine
 
 
 def test_what_comes_late_is_added_to_an_hour_that_is_merged_already(engine: Engine) -> None:
-    at = engine.now() - 5 * HOUR
+    at = engine.now() - 30 * HOUR
     for _ in range(2):
         row_of(at)
         merged(engine)
@@ -265,7 +267,7 @@ def test_what_comes_late_is_added_to_an_hour_that_is_merged_already(engine: Engi
 
 
 def test_classes_and_queues_stay_apart(engine: Engine) -> None:
-    at = engine.now() - 5 * HOUR
+    at = engine.now() - 30 * HOUR
     row_of(at, queue="mail")
     row_of(at, queue="default")
     row_of(at, job_class="shop.Bill")

@@ -15,13 +15,14 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...models import Job
-from ...models.rollups import LARGEST
+from ...models.rollups import Shape
 from ...states import LIVE_WORKERS, TRANSITIONS, WAITING
 from ..records import Claim, JobSpec, Outcome, Start
 
 CHANNEL = "jobs"
-"""What workers listen on; the payload is a queue's name, or CANCEL."""
-CANCEL = "\x01cancel"
+"""What workers listen on; the payload is a queue's name, CANCEL or ORDERS."""
+CANCEL, ORDERS = "\x01cancel", "\x01orders"
+"""That a running job is to be cancelled; that a queue was paused or resumed, or a worker is to drain."""
 
 CLAIMED_COLUMNS = (
     "id, attempts_made, job_class, queue, priority, run_at, arguments, "
@@ -53,7 +54,7 @@ class Listener(Protocol):
         """Whether something was heard besides what makes the descriptor readable."""
 
     def heard(self) -> set[str]:
-        """Return what was heard since the last call, without waiting: names of queues, CANCEL or both."""
+        """Return what was heard since the last call, without waiting: names of queues, CANCEL, ORDERS."""
 
     def close(self) -> None: ...
 
@@ -77,10 +78,9 @@ class SilentListener:
 
 
 ADD_UP = """
-INSERT INTO jobs_rollup ({columns}) VALUES {rows} {on_conflict} {changes}
+INSERT INTO {table} ({columns}) VALUES {rows} {on_conflict} {changes}
 """
-ADD = "{column} = coalesce(jobs_rollup.{column} + {new}, jobs_rollup.{column}, {new})"
-ROLLUP_KEY = ("resolution", "period", "job_class", "queue", "shard")
+ADD = "{column} = coalesce({table}.{column} + {new}, {table}.{column}, {new})"
 ROLLUPS_AT_ONCE = 100
 """Rows of some eighty parameters each, well below SQLite's 32,766."""
 
@@ -93,11 +93,11 @@ class Engine(ABC):
     claims_alone = False
     """Whether `claim` is one statement, and so needs no transaction around it."""
 
-    on_conflict = f"ON CONFLICT ({', '.join(ROLLUP_KEY)}) DO UPDATE SET"
+    on_conflict = "ON CONFLICT ({key}) DO UPDATE SET"
     new_value = "excluded.{column}"
     """The value of a column that the row in conflict would have had."""
-    larger = "greatest"
-    """The function that returns the larger of two values."""
+    larger, smaller = "greatest", "least"
+    """The functions that return the larger and the smaller of two values."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
@@ -189,8 +189,8 @@ class Engine(ABC):
             if not self.lost_against_another(error):
                 raise
 
-    def add_up(self, sums: Sequence[Mapping[str, Any]]) -> None:
-        """Add values to the rollups of the same key, or create them; what is left out stays.
+    def add_up(self, shape: Shape, sums: Sequence[Mapping[str, Any]]) -> None:
+        """Add values to the rows of the same key, or create them; what is left out stays.
 
         A mapping is column → value. Rows are changed in the order given.
         """
@@ -198,20 +198,23 @@ class Engine(ABC):
             some = sums[start : start + ROLLUPS_AT_ONCE]
             columns = sorted(set().union(*some))
             row = f"({', '.join(['%s'] * len(columns))})"
+            added = [name for name in columns if name not in (*shape.key, *shape.fixed)]
             sql = ADD_UP.format(
+                table=shape.table,
                 columns=", ".join(columns),
                 rows=", ".join([row] * len(some)),
-                on_conflict=self.on_conflict,
-                changes=", ".join(self._added(name) for name in columns if name not in ROLLUP_KEY),
+                on_conflict=self.on_conflict.format(key=", ".join(shape.key)),
+                changes=", ".join(self._added(shape, name) for name in added),
             )
             with self.connection.cursor() as cursor:
                 cursor.execute(sql, [one.get(name) for one in some for name in columns])
 
-    def _added(self, column: str) -> str:
-        new = self.new_value.format(column=column)
-        if column in LARGEST:
-            return f"{column} = {self.larger}(jobs_rollup.{column}, {new})"
-        return ADD.format(column=column, new=new)
+    def _added(self, shape: Shape, column: str) -> str:
+        new, table = self.new_value.format(column=column), shape.table
+        if column in (*shape.largest, *shape.smallest):
+            chosen = self.larger if column in shape.largest else self.smaller
+            return f"{column} = {chosen}({table}.{column}, {new})"
+        return ADD.format(table=table, column=column, new=new)
 
     def rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:

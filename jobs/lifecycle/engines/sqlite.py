@@ -107,7 +107,7 @@ class SQLiteEngine(Engine):
 
     is_local = True
 
-    larger = "max"
+    larger, smaller = "max", "min"
 
     def now(self) -> datetime:
         return datetime.now(UTC)
