@@ -6,8 +6,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+from django.db.models import OuterRef, Subquery
 
-from ..models import Attempt, Worker
+from ..models import Attempt, OutputChunk, Worker
 from ..states import LIVE_WORKERS
 from .engines import Engine
 
@@ -26,6 +27,7 @@ class DueHook(NamedTuple):
     error_message: str
     output_bytes: int
     """What the attempt has printed so far; the hook's output follows it."""
+    output_lines: int
 
 
 def due_hooks(engine: Engine, worker: UUID) -> list[DueHook]:
@@ -51,9 +53,16 @@ def due_hooks(engine: Engine, worker: UUID) -> list[DueHook]:
             attempt.error_type,
             attempt.error_message,
             attempt.output_bytes,
+            attempt.output_lines or 0,
         )
-        for attempt in mine.order_by("id")[:100]
+        for attempt in mine.annotate(output_lines=latest_line()).order_by("id")[:100]
     ]
+
+
+def latest_line() -> Subquery:
+    """Return the number of the last line kept of an attempt's output, as a column of attempts."""
+    chunks = OutputChunk.objects.filter(attempt=OuterRef("pk")).order_by("-position")
+    return Subquery(chunks.values("last_line")[:1])
 
 
 def hook_done(

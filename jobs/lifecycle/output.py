@@ -22,16 +22,30 @@ class Piece(NamedTuple):
     drop_before: int
     """Stored pieces that begin before this position, but not before `keep_until`, are dropped."""
     keep_until: int
+    first_line: int = 1
+    last_line: int = 1
+    """Numbers of the lines it begins and ends in."""
+    continues: bool = False
+    """Whether its first line began in an earlier piece."""
+    sources: int = 0
+    """As of `jobs.output.source_bits`."""
+
+
+STORED = (
+    "attempt_id",
+    "position",
+    "size",
+    "entries",
+    "first_line",
+    "last_line",
+    "continues",
+    "sources",
+)
 
 
 def store(engine: Engine, pieces: Sequence[Piece]) -> None:
     """Store pieces; an attempt over its cap loses the oldest ones after its first half."""
-    rows = [
-        OutputChunk(
-            attempt_id=one.attempt_id, position=one.position, size=one.size, entries=one.entries
-        )
-        for one in pieces
-    ]
+    rows = [OutputChunk(**{name: getattr(one, name) for name in STORED}) for one in pieces]
     with transaction.atomic(using=engine.alias, savepoint=False):
         chunks = OutputChunk.objects.using(engine.alias)
         chunks.bulk_create(rows, ignore_conflicts=True)

@@ -70,6 +70,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     cpu_seconds: float | None = None
     peak_rss: int | None = None
     receipt: dict[str, Any] | None = None
+    samples: dict[str, Any] | None = None
+    """As stored on the attempt."""
     output_bytes: int = 0
     output_dropped: int = 0
     result: str | None = None

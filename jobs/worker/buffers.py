@@ -5,38 +5,64 @@ from __future__ import annotations
 import codecs
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from ..lifecycle.output import Piece
-from ..output import Line, encode
+from ..output import Line, decode, encode, source_bits
 
 FLUSH_EVERY = 0.2
 """Seconds between two pieces of a running attempt's output."""
 FLUSH_FLOOD_EVERY = 1.0
 """The same in its second half, where pieces are stored only to be dropped again by newer ones."""
 
-Entry = tuple[int, str, bytes]
-"""Milliseconds, source, bytes."""
 Echo = Callable[[str, bytes], None]
 """Is given source and bytes as they arrive."""
+PIECE = 128 * 1024
+"""Bytes after which a piece ends, so that a reader of the last lines need not read more than those."""
 _decoder = codecs.getincrementaldecoder("utf-8")
+
+
+class Entry(NamedTuple):
+    """Bytes that came at once, and the numbers of the lines they begin and end in."""
+
+    at: int
+    """Milliseconds since 1970, UTC."""
+    source: str
+    data: bytes
+    first_line: int
+    last_line: int
+    continues: bool
+    """Whether their first line had begun before."""
 
 
 class OutputBuffer:
     """Keeps the first and the last half of `limit` bytes; what lies between is counted and dropped.
 
     Memory stays below `limit`, however much comes and however slow the database is. Positions count
-    the bytes of the whole output, so that a gap shows as one.
+    the bytes of the whole output, so that a gap shows as one; numbers of lines do likewise. A line
+    ends where another source begins.
     """
 
     def __init__(
-        self, attempt_id: int, limit: int, start: int = 0, echo: Echo | None = None
+        self,
+        attempt_id: int,
+        limit: int,
+        start: int = 0,
+        echo: Echo | None = None,
+        *,
+        line: int = 0,
     ) -> None:
+        """Go on after `start` bytes and `line` lines, where a process before has written those."""
         self.attempt_id = attempt_id
         self.echo = echo
         self.half = limit // 2
         self.total = start
         self.dropped = 0
+        self.line = line
+        """Number of the latest line."""
+        self.open_source = ""
+        """Where the latest line comes from, while its end has not come."""
         self.head: list[Entry] = []
         self.head_stored = start
         self.tail: deque[Entry] = deque()
@@ -54,16 +80,24 @@ class OutputBuffer:
         room = max(0, self.half - self.total)
         self.total += len(data)
         if room:
-            self.head.append((at, source, data[:room]))
+            self.head.append(self._numbered(at, source, data[:room]))
             data = data[room:]
         if data:
-            self.tail.append((at, source, data))
+            self.tail.append(self._numbered(at, source, data))
             self.tail_bytes += len(data)
         while self.tail_bytes > self.half:
-            gone = len(self.tail.popleft()[2])
+            gone = len(self.tail.popleft().data)
             self.tail_bytes -= gone
             self.dropped += gone
             self.decoders.clear()
+
+    def _numbered(self, at: int, source: str, data: bytes) -> Entry:
+        continues = self.open_source == source
+        first = self.line if continues else self.line + 1
+        is_open = not data.endswith(b"\n")
+        self.line = first + data.count(b"\n") - (not is_open)
+        self.open_source = source if is_open else ""
+        return Entry(at, source, data, first, self.line, continues)
 
     def due(self, now: float) -> bool:
         """Whether something waits that should be stored by `now`."""
@@ -73,27 +107,56 @@ class OutputBuffer:
     def take(self, now: float, *, last: bool = False) -> list[Piece]:
         """Return what waits as pieces to be stored; with `last`, incomplete characters too."""
         self.flushed_at = now
-        pieces = []
-        if self.head:
-            size = sum(len(data) for _, _, data in self.head)
-            pieces.append(self._piece(self.head_stored, size, self.head, last and not self.tail))
-            self.head_stored += size
-            self.head = []
-        if self.tail:
-            position = self.total - self.tail_bytes
-            self.stored.append((position, self.tail_bytes))
-            pieces.append(self._piece(position, self.tail_bytes, self.tail, last))
-            self.tail.clear()
-            self.tail_bytes = 0
+        tail_position = self.total - self.tail_bytes
+        pieces = [
+            *self._pieces(self.head, self.head_stored),
+            *self._pieces(self.tail, tail_position),
+        ]
+        self.head_stored += sum(len(one.data) for one in self.head)
+        self.head = []
+        self.tail.clear()
+        self.tail_bytes = 0
+        if pieces and last:
+            pieces[-1] = self._completed(pieces[-1])
         return pieces
 
-    def _piece(self, position: int, size: int, entries: Iterable[Entry], last: bool) -> Piece:
-        lines = [Line(at, source, self._text(source, data)) for at, source, data in entries]
-        if last:
-            rest = {source: decoder.decode(b"", True) for source, decoder in self.decoders.items()}
-            lines += [Line(lines[-1].at, source, text) for source, text in rest.items() if text]
-        text = encode(line for line in lines if line.text)
-        return Piece(self.attempt_id, position, size, text, self._forget_oldest(), self.half)
+    def _pieces(self, entries: Iterable[Entry], position: int) -> Iterator[Piece]:
+        some: list[Entry] = []
+        size = 0
+        for one in entries:
+            some.append(one)
+            size += len(one.data)
+            if size >= PIECE:
+                yield self._piece(some, position, size)
+                position, size, some = position + size, 0, []
+        if some:
+            yield self._piece(some, position, size)
+
+    def _piece(self, entries: list[Entry], position: int, size: int) -> Piece:
+        if position >= self.half:
+            self.stored.append((position, size))
+        lines = [Line(one.at, one.source, self._text(one.source, one.data)) for one in entries]
+        return Piece(
+            self.attempt_id,
+            position,
+            size,
+            encode(line for line in lines if line.text),
+            self._forget_oldest(),
+            self.half,
+            entries[0].first_line,
+            entries[-1].last_line,
+            entries[0].continues,
+            source_bits(one.source for one in entries),
+        )
+
+    def _completed(self, piece: Piece) -> Piece:
+        """Return the last piece with what is left of characters whose end never came."""
+        at = int(time.time() * 1000)
+        rest = {source: decoder.decode(b"", True) for source, decoder in self.decoders.items()}
+        lines = [Line(at, source, text) for source, text in rest.items() if text]
+        if not lines:
+            return piece
+        return piece._replace(entries=encode([*decode(piece.entries), *lines]))
 
     def _text(self, source: str, data: bytes) -> str:
         if source not in self.decoders:

@@ -13,7 +13,7 @@ from django.db import connections
 
 from .capture import capture
 from .connections import without_pools
-from .processes import become_subreaper, die_with_parent, prefer_for_oom_killer
+from .processes import DUMP_SIGNAL, become_subreaper, die_with_parent, prefer_for_oom_killer
 from .protocol import Leave, Ready, Run, RunHook
 from .reporting import ReportingChannel
 from .runner import Runner
@@ -33,6 +33,7 @@ def start_forked(fds: list[int]) -> None:
     die_with_parent()
     prefer_for_oom_killer()
     faulthandler.enable(file=2)
+    faulthandler.register(DUMP_SIGNAL, file=2)
     random.seed()
     serve(ReportingChannel(socket.socket(fileno=channel_fd)))
 

@@ -15,6 +15,7 @@ from ..states import Reason
 from .buffers import OutputBuffer
 from .limits import Limits
 from .protocol import Channel, ChildReport, Done, Reaped, Run, RunHook, child_reports
+from .samples import Samples
 
 READ = 1 << 16
 DRAIN_AT_MOST = 1 << 24
@@ -47,6 +48,8 @@ class Attempting:
     """None for a hook."""
     deadline: float | None = None
     peak_rss: int = 0
+    samples: Samples | None = None
+    """None until it has been measured."""
     sample_at: float = 0.0
     stop: Reason | None = None
     """Why it is being stopped."""

@@ -16,7 +16,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import conf
-from .processes import MemoryMeter
+from .processes import DUMP_SIGNAL, MemoryMeter
 
 SIGNALS = (
     signal.SIGHUP,
@@ -27,6 +27,7 @@ SIGNALS = (
     signal.SIGALRM,
     signal.SIGTERM,
     signal.SIGCHLD,
+    DUMP_SIGNAL,
 )
 """Those that programs set handlers for; asking for all of them would take longer than a small job."""
 

@@ -121,6 +121,7 @@ def _blank(current: Attempting, finished_at: datetime, pid: int) -> Outcome:
         finished_at=max(finished_at, current.started_at),
         pid=pid,
         receipt=current.receipt,
+        samples=current.samples.stored(current.limits.memory_limit) if current.samples else None,
         output_bytes=current.output.total,
         output_dropped=current.output.dropped,
     )

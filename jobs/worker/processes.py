@@ -18,6 +18,9 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LINUX = sys.platform.startswith("linux")
 _libc = ctypes.CDLL(None)
 PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
+DUMP_SIGNAL: int = signal.SIGRTMIN + 7 if LINUX else getattr(signal, "SIGINFO", signal.SIGUSR2)
+"""Has a job write its stacks: none that programs use, and where there is SIGINFO, harmless unhandled."""
 SWEEPS = 1000
 """Rounds of stopping newcomers before a tree that forks faster than we look is killed anyway."""
 
@@ -113,20 +116,43 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def resident(pid: int) -> int:
-    """Return the bytes of resident memory of one process; 0 if it is gone."""
+def usage(pid: int) -> tuple[int, float]:
+    """Return the bytes of resident memory of one process, and the seconds of CPU it has spent.
+
+    The CPU of ended processes it waited for is counted in. Both are 0 if it is gone.
+    """
     try:
         if LINUX:
-            with open(f"/proc/{pid}/statm") as statm:
-                return int(statm.read().split()[1]) * PAGE
-        return int(psutil.Process(pid).memory_info().rss)
+            with open(f"/proc/{pid}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
+            return int(fields[21]) * PAGE, sum(map(int, fields[11:15])) / TICKS
+        process = psutil.Process(pid)
+        return int(process.memory_info().rss), float(sum(process.cpu_times()[:4]))
     except (OSError, psutil.Error, IndexError):
-        return 0
+        return 0, 0.0
 
 
-def tree_resident(pid: int) -> int:
-    """Return the bytes of resident memory of a process and all below it."""
-    return resident(pid) + sum(map(resident, descendants(pid)))
+def resident(pid: int) -> int:
+    """Return the bytes of resident memory of one process; 0 if it is gone."""
+    return usage(pid)[0]
+
+
+def tree_usage(pid: int) -> tuple[int, float]:
+    """Return what a process and all below it take: bytes of resident memory, seconds of CPU."""
+    found = [usage(one) for one in (pid, *descendants(pid))]
+    return sum(rss for rss, _ in found), sum(cpu for _, cpu in found)
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal; one that has not would be ended by most."""
+    if not LINUX:
+        return True  # There the signal this is asked for is ignored by default.
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status.read(), re.MULTILINE)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
 class MemoryMeter:

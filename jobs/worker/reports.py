@@ -49,6 +49,7 @@ class Waiting:
             outcome.error_type,
             outcome.error_message,
             self.output.total,
+            self.output.line,
         )
 
 

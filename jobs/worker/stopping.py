@@ -10,8 +10,9 @@ from ..states import Reason
 from . import log
 from .children import Attempting, Child
 from .pool import Pool
-from .processes import tree_resident
+from .processes import tree_usage
 from .protocol import Kill, Killed, Signal, Stop
+from .samples import Samples
 
 LIMITED_EVERY, SAMPLED_EVERY = 0.1, 1.0
 """Seconds between two looks at the memory of an attempt with a limit, and of one without."""
@@ -89,7 +90,11 @@ class Stopper:
 
     def _sample(self, child: Child, current: Attempting, now: float) -> None:
         current.sample_at = now
-        current.peak_rss = max(current.peak_rss, tree_resident(child.pid))
+        rss, cpu = tree_usage(child.pid)
+        current.peak_rss = max(current.peak_rss, rss)
+        if current.samples is None:
+            current.samples = Samples()
+        current.samples.add(now - current.started, rss, cpu - child.cpu_total)
         limit = current.limits.memory_limit
         if limit is not None and current.peak_rss > limit:
             self.kill(child, Reason.MEMORY)

@@ -39,6 +39,7 @@ def test_the_hook_is_due_for_the_worker_that_recorded_the_failure(
         error_type="ValueError",
         error_message="no such thing",
         output_bytes=12,
+        output_lines=0,
     )
     assert hooks.due_hooks(engine, other_worker.pk) == []
 
