@@ -13,6 +13,9 @@ class Dialect(Protocol):
     def series(self, first: int, last: int) -> str:
         """Return the query of all whole numbers from the first to the last, as `n`."""
 
+    def multiple(self, number: str, of: str) -> str:
+        """Return the largest multiple, up to a positive number, of another; 0 of 0."""
+
     def time(self, epoch: str) -> str:
         """Return the time so many seconds after 1970, as Django stores it."""
 
@@ -25,6 +28,9 @@ class Dialect(Protocol):
 class PostgreSQL:
     def series(self, first: int, last: int) -> str:
         return f"SELECT n FROM generate_series({first}::bigint, {last}) AS n"
+
+    def multiple(self, number: str, of: str) -> str:
+        return f"(CASE WHEN {of} = 0 THEN 0 ELSE floor({number} / {of}) * {of} END)"
 
     def time(self, epoch: str) -> str:
         return f"to_timestamp({epoch})"
@@ -42,6 +48,9 @@ class SQLite:
             f"WITH RECURSIVE series(n) AS (SELECT {first} UNION ALL"
             f" SELECT n + 1 FROM series WHERE n < {last}) SELECT n FROM series"
         )
+
+    def multiple(self, number: str, of: str) -> str:
+        return f"(CASE WHEN {of} = 0 THEN 0 ELSE CAST({number} / {of} AS INTEGER) * {of} END)"
 
     def time(self, epoch: str) -> str:
         return f"strftime('%Y-%m-%d %H:%M:%f', {epoch}, 'unixepoch') || '000'"

@@ -25,36 +25,32 @@ from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.utils import timezone
 
 from .dialects import DIALECTS, pick
+from .history import (
+    CLASS_PLACE,
+    CLASSES,
+    CPU,
+    FAILS,
+    MADE,
+    NUMBERS,
+    PEAK,
+    QUEUE_PLACE,
+    QUEUES,
+    STATUS,
+    TOOK,
+    TRACEBACK,
+    TRIES,
+    WAITED,
+    error,
+    thrown,
+    where,
+)
+from .sums import Sums
 
-NAMES = """SendInvoice ResizeImage SyncStock ImportPrices ChargeCard SendNewsletter RebuildIndex
-           ExportOrders RefundOrder PingPartner CleanCarts MakeReport"""
-CLASSES = [f"shop.{name}" for name in NAMES.split()]
-QUEUES = ["default"] * 6 + ["mail"] * 2 + ["reports", "imports"]
-"""A queue as often as is its share of the jobs."""
 BATCH = 100_000
 """Jobs of one transaction."""
 MARGIN = 600.0
 """Seconds before now by which even the last job has ended."""
 WORKERS = 4
-
-# SQL expressions of `n`, the place of a job, and `dice`, its throw from 0 to 99.
-STATUS = "CASE WHEN dice < 94 THEN 'completed' WHEN dice < 98 THEN 'failed' ELSE 'cancelled' END"
-MADE = "CASE WHEN dice < 4 THEN 2 WHEN dice < 94 THEN 1 WHEN dice < 98 THEN 3 ELSE 99 - dice END"
-"""How many attempts it has made."""
-TRIES = "CASE WHEN dice = 99 THEN 1 ELSE MADE END".replace("MADE", MADE)
-"""The same, but 1 where it has made none: where its end stands in time."""
-WAITED = "n % 50 / 10.0"
-"""Seconds until its first attempt; each further one follows a minute after the one before."""
-TOOK = "(1 + n * 37 % 3000) / 100.0"
-"""Seconds each of its attempts took."""
-FAILS = f"number < {MADE} OR dice BETWEEN 94 AND 97"
-"""Whether its attempt of this `number` failed."""
-ERROR_TYPE, ERROR_MESSAGE = "PartnerDown", "503 Service Unavailable"
-TRACEBACK = f"""Traceback (most recent call last):
-  File "/srv/shop/jobs.py", line 42, in handle
-    response.raise_for_status()
-shop.errors.{ERROR_TYPE}: {ERROR_MESSAGE}
-"""
 
 
 def fill(count: int, *, days: float = 30.0, using: str = DEFAULT_DB_ALIAS) -> None:
@@ -62,7 +58,7 @@ def fill(count: int, *, days: float = 30.0, using: str = DEFAULT_DB_ALIAS) -> No
 
     Nobody else may dispatch meanwhile. The database's own statistics are up to date afterwards.
     """
-    from jobs.models import Attempt, Job
+    from jobs.models import Attempt, ErrorRollup, Job, Rollup
 
     with transaction.atomic(using=using):
         workers = _store_names_and_workers(using)
@@ -71,7 +67,8 @@ def fill(count: int, *, days: float = 30.0, using: str = DEFAULT_DB_ALIAS) -> No
         with transaction.atomic(using=using):
             history.write(Job, history.jobs(), first)
             history.write(Attempt, history.attempts(workers), first, each="number")
-    history.finish(Job, Attempt)
+            history.sums.write(first, min(first + BATCH, count) - 1)
+    history.finish(Job, Attempt, Rollup, ErrorRollup)
 
 
 def _store_names_and_workers(using: str) -> list[UUID]:
@@ -112,9 +109,12 @@ class History:
         self.connection = connections[using]
         self.dialect = DIALECTS[self.connection.vendor]
         self.count = count
-        self.id = f"{Job.objects.using(using).aggregate(id=models.Max('id'))['id'] or 0} + 1 + n"
+        first_id = 1 + (Job.objects.using(using).aggregate(id=models.Max("id"))["id"] or 0)
+        self.id = f"{first_id} + n"
         end = (timezone.now() - timedelta(seconds=MARGIN)).timestamp()
         self.dispatched = f"{end:.6f} + (n - {count}) * {days * 86_400 / max(count, 1):.9f}"
+        finished = f"{self.dispatched} + {WAITED} + 60 * (number - 1) + {TOOK}"
+        self.sums = Sums.of(using, self.dialect, finished, first_id)
 
     def jobs(self) -> dict[str, str]:
         """Return field → expression for a job."""
@@ -122,8 +122,8 @@ class History:
         dispatched = self._time("0")
         return {
             "id": self.id,
-            "job_class": pick(CLASSES, "(n / 7)"),
-            "queue": pick(QUEUES, "(n / 13)"),
+            "job_class": pick(CLASSES, CLASS_PLACE),
+            "queue": pick(QUEUES, QUEUE_PLACE),
             "priority": "CASE WHEN n % 20 = 0 THEN 10 ELSE 0 END",
             "arguments": self.dialect.json("""'{"order_id": ' || n || '}'"""),
             "status": STATUS,
@@ -134,8 +134,8 @@ class History:
             "max_attempts": "3",
             "attempts_spent": MADE,
             "attempts_made": MADE,
-            "error_type": _where("dice BETWEEN 94 AND 97", ERROR_TYPE),
-            "error_message": _where("dice BETWEEN 94 AND 97", ERROR_MESSAGE),
+            "error_type": where("dice BETWEEN 94 AND 97", error("{type}")),
+            "error_message": where("dice BETWEEN 94 AND 97", error("{message}")),
             "result": self.dialect.json("""CASE WHEN dice < 94 THEN '{"rows": ' || n || '}' END"""),
         }
 
@@ -153,11 +153,11 @@ class History:
             "claimed_at": self._time(start),
             "started_at": self._time(start),
             "finished_at": self._time(f"{start} + {TOOK}"),
-            "error_type": _where(FAILS, ERROR_TYPE),
-            "error_message": _where(FAILS, ERROR_MESSAGE),
-            "traceback": _where(FAILS, TRACEBACK),
-            "cpu_seconds": "n % 100 / 100.0",
-            "peak_rss": "50000000 + n % 1000 * 10000",
+            "error_type": where(FAILS, error("{type}")),
+            "error_message": where(FAILS, error("{message}")),
+            "traceback": where(FAILS, error(TRACEBACK)),
+            "cpu_seconds": CPU,
+            "peak_rss": PEAK,
         }
 
     def write(
@@ -165,13 +165,12 @@ class History:
     ) -> None:
         """Write one batch: a row per job, or one for `each` of its attempts by their number."""
         columns = dict(self._columns(model, given))
-        series = self.dialect.series(first, min(first + BATCH, self.count) - 1)
-        numbers = f"(SELECT 1 AS {each} UNION ALL SELECT 2 UNION ALL SELECT 3) AS numbers"
+        places = thrown(self.dialect, first, min(first + BATCH, self.count) - 1)
         self._execute(
             f"INSERT INTO {model._meta.db_table} ({', '.join(columns)})"
             f" SELECT {', '.join(columns.values())}"
-            f" FROM (SELECT n, n * 19 % 100 AS dice FROM ({series}) AS series) AS thrown"
-            + (f" CROSS JOIN {numbers} WHERE {each} <= {MADE} ORDER BY n, {each}" if each else "")
+            f" FROM {places}"
+            + (f" CROSS JOIN {NUMBERS} WHERE {each} <= {MADE} ORDER BY n, {each}" if each else "")
         )
 
     def finish(self, *written: type[models.Model]) -> None:
@@ -206,10 +205,6 @@ class History:
     def _execute(self, statement: str) -> None:
         with self.connection.cursor() as cursor:
             cursor.execute(statement)
-
-
-def _where(condition: str, text: str) -> str:
-    return f"CASE WHEN {condition} THEN '{text}' ELSE '' END"
 
 
 def main() -> None:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
-from django.db.models import Count, F
+from django.db.models import Count, F, QuerySet, Sum
+from django.utils import timezone
 
 from bench import figures, tables
 from bench.effects import VARIABLE, Effects, LostOrTwice, record
 from bench.figures import Figure
 from bench.fixture import BATCH, fill
 from bench.run import Plan
-from jobs.models import Attempt, Job, JobClass, Queue, Worker
+from jobs import error_groups, statistics
+from jobs.fingerprints import Likeness, likeness
+from jobs.histograms import bucket_of, limits
+from jobs.lifecycle import rollups
+from jobs.lifecycle.records import Outcome
+from jobs.models import Attempt, ErrorRollup, Job, JobClass, Queue, Resolution, Rollup, Worker
 from jobs.states import AttemptStatus, JobStatus
 
 from .sample_jobs import Returns
@@ -74,6 +83,70 @@ def test_jobs_go_on_behind_the_fixture(filled: int) -> None:
     assert Returns().dispatch().pk == Job.objects.count() + Job.objects.order_by("id")[0].pk - 1
     fill(100)
     assert Job.objects.count() == 2101
+
+
+def test_the_sums_of_the_fixture_agree_with_its_attempts(filled: int) -> None:
+    known = rollups.Tally()
+    for job in Job.objects.all():
+        made = list(job.attempts.order_by("number"))
+        for attempt in made:
+            last = attempt.number == len(made)
+            status = JobStatus(job.status) if last else JobStatus.RETRYING
+            known.add(outcome_of(job, attempt), status)
+        if not made and job.finished_at:
+            known.row(job.job_class, job.queue, job.finished_at)["cancelled"] += 1
+    rows = statistics.between(rollups.FIRST_PERIOD, timezone.now())
+    told = {
+        "ever": Rollup.objects.filter(resolution=Resolution.EVER),
+        "periods": rows,
+    }
+    for found in told.values():
+        assert_same_sums(found, known)
+
+
+def outcome_of(job: Job, attempt: Attempt) -> Outcome:
+    due = job.run_at + timedelta(seconds=60 * (attempt.number - 1))
+    measured = {name: getattr(attempt, name) for name in ("started_at", "cpu_seconds", "peak_rss")}
+    return Outcome(
+        attempt_id=attempt.pk,
+        job_id=job.pk,
+        job_class=job.job_class,
+        number=attempt.number,
+        status=AttemptStatus(attempt.status),
+        finished_at=attempt.finished_at or due,
+        queue=job.queue,
+        due_at=due,
+        **measured,
+    )
+
+
+def assert_same_sums(found: QuerySet[Rollup], known: rollups.Tally) -> None:
+    for name in statistics.COUNTED:
+        assert (found.aggregate(n=Sum(name))["n"] or 0) == sum(
+            row[name] for row in known.rows.values()
+        )
+    whole = statistics.summary(found)
+    assert whole.ran_seconds == pytest.approx(sum(r["ran_seconds"] for r in known.rows.values()))
+    assert whole.waited.total == whole.ran.total == Attempt.objects.count()
+    assert whole.peak_rss == max(row["peak_rss"] for row in known.rows.values())
+    assert whole.cpu_seconds == pytest.approx(sum(r["cpu_seconds"] for r in known.rows.values()))
+    for percent in (50, 95):
+        true = sorted(one.duration.total_seconds() for one in Attempt.objects.all() if one.duration)
+        lower, upper = limits(bucket_of(true[math.ceil(len(true) * percent / 100) - 1]))
+        assert lower <= (whole.ran.percentile(percent) or 0) <= upper
+
+
+def test_the_error_groups_of_the_fixture_agree_with_its_attempts(filled: int) -> None:
+    failed = Attempt.objects.filter(status=AttemptStatus.FAILED).select_related("job")
+    known = Counter(
+        likeness(one.job.job_class, one.error_type, one.error_message) for one in failed
+    )
+    rows = ErrorRollup.objects.filter(resolution=Resolution.EVER)
+    assert {Likeness(r.job_class, r.error_type, r.message): r.failures for r in rows} == known
+    now = timezone.now()
+    recent = failed.filter(finished_at__gte=(now - timedelta(days=7)).replace(minute=0, second=0))
+    groups = error_groups.most_frequent(now, limit=1000)
+    assert sum(group.windows["7d"] for group in groups) == pytest.approx(recent.count(), abs=2)
 
 
 # -- what jobs did ---------------------------------------------------------------------------------
