@@ -138,5 +138,6 @@ TRANSITIONS: dict[str, Transition] = {
     "stop": Transition(_RUNNING, JobStatus.CANCELLED),
     "cancel": Transition(PENDING, JobStatus.CANCELLED),
     "retry": Transition(RETRYABLE, JobStatus.QUEUED),
+    "retry_at": Transition(RETRYABLE, JobStatus.SCHEDULED),
 }
 """Verb → transition. `claim` for one job by id (`execute`) also takes WAITING jobs, by promoting them first."""

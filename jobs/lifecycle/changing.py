@@ -10,19 +10,37 @@ from django.db.models import OuterRef, Subquery
 
 from ..models import Attempt, AuditEntry, Job
 from ..states import TRANSITIONS, AttemptStatus, JobStatus
+from .auditing import record
 from .engines import Engine, engine_for
 from .engines.base import CANCEL
 from .records import CancelRequest
 from .rollups import count
 
+FRESH = {
+    "attempts_spent": 0,
+    "interruptions": 0,
+    "started_at": None,
+    "finished_at": None,
+    "cancel_requested_at": None,
+    "unresolved_since": None,
+    "error_type": "",
+    "error_message": "",
+    "result": None,
+    "progress": None,
+}
+"""What a retried job holds besides its history."""
 
-def retry(job_id: int, *, by: Any = None, using: str | None = None) -> bool:
-    """Queue a failed or cancelled job at once, with a fresh budget of attempts and its history kept.
 
-    `by` is the user it is recorded for. Returns whether this call moved it.
+def retry(
+    job_id: int, *, run_at: datetime | None = None, by: Any = None, using: str | None = None
+) -> bool:
+    """Queue a failed or cancelled job, with a fresh budget of attempts and its history kept.
+
+    It is due at `run_at` (aware), or at once. `by` is the user it is recorded for. Returns whether
+    this call moved it.
     """
     engine = engine_for(using)
-    return engine.insist(lambda: _retry(engine, job_id, by, engine.now()))
+    return engine.insist(lambda: _retry(engine, job_id, run_at, by, engine.now()))
 
 
 def cancel(job_id: int, *, by: Any = None, using: str | None = None) -> bool:
@@ -61,8 +79,11 @@ def report_progress(
     )
 
 
-def _retry(engine: Engine, job_id: int, by: Any, now: datetime) -> bool:
-    move = TRANSITIONS["retry"]
+def _retry(engine: Engine, job_id: int, run_at: datetime | None, by: Any, now: datetime) -> bool:
+    at = max(run_at or now, now)
+    due = at <= now
+    verb = "retry" if due else "retry_at"
+    move = TRANSITIONS[verb]
     jobs = Job.objects.using(engine.alias).filter(id=job_id)
     before = jobs.filter(status__in=move.sources).values_list("status", "queue").first()
     if before is None:
@@ -70,21 +91,14 @@ def _retry(engine: Engine, job_id: int, by: Any, now: datetime) -> bool:
     status, queue = before
     moved = jobs.filter(status=status).update(
         status=move.target,
-        run_at=now,
-        attempts_spent=0,
-        interruptions=0,
-        started_at=None,
-        finished_at=None,
-        cancel_requested_at=None,
-        unresolved_since=None,
-        error_type="",
-        error_message="",
-        result=None,
-        progress=None,
+        run_at=at,
+        **FRESH,
     )
     if moved:
-        _audit(engine, job_id, "retry", status, by, now)
-        engine.notify([queue])
+        detail = "" if due else at.isoformat(timespec="seconds")
+        record(engine, verb, by, now, job_id=job_id, status=status, detail=detail)
+        if due:
+            engine.notify([queue])
     return bool(moved)
 
 
@@ -103,18 +117,6 @@ def _cancel(engine: Engine, job_id: int, by: Any, now: datetime) -> bool:
         moved = waiting.update(status=move.target, finished_at=now)
         count(engine, move.target, [(job_class, queue)] * moved, now)
     if moved:
-        _audit(engine, job_id, "cancel", status, by, now)
+        record(engine, "cancel", by, now, job_id=job_id, status=status)
         engine.notify([CANCEL])
     return bool(moved)
-
-
-def _audit(engine: Engine, job_id: int, action: str, status: str, by: Any, now: datetime) -> None:
-    known = by is not None and getattr(by, "pk", None) is not None
-    AuditEntry.objects.using(engine.alias).create(
-        job_id=job_id,
-        action=action,
-        status=status,
-        actor_id=str(by.pk) if known else "",
-        actor_name=str(by)[:254] if by is not None else "",
-        at=now,
-    )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from ..models import Attempt, JobClass, Queue, Worker
 from ..states import LIVE_WORKERS, AttemptStatus, Reason, WorkerStatus
+from .auditing import record
 from .engines import Engine, engine_for
+from .engines.base import ORDERS
 from .finishing import finish
 from .records import Outcome, Settled
 
@@ -28,6 +32,14 @@ class Identity:
     queues: tuple[str, ...]
     concurrency: int
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a worker itself uses, without its jobs: bytes of resident memory, seconds of CPU."""
+
+    rss: int
+    cpu_seconds: float
 
 
 def register(engine: Engine, identity: Identity, lease: float) -> None:
@@ -50,12 +62,15 @@ def register(engine: Engine, identity: Identity, lease: float) -> None:
     Worker.objects.using(engine.alias).bulk_create([worker], ignore_conflicts=True)
 
 
-def renew(engine: Engine, worker: UUID, lease: float, *, draining: bool) -> bool:
-    """Prolong a worker's lease to `lease` seconds from now.
+def renew(
+    engine: Engine, worker: UUID, lease: float, *, draining: bool, usage: Usage | None = None
+) -> bool:
+    """Prolong a worker's lease to `lease` seconds from now, and note what it uses.
 
     Returns False where it has been declared lost: what it held is others' now.
     """
     now = engine.now()
+    used = {} if usage is None else {"rss": usage.rss, "cpu_seconds": usage.cpu_seconds}
     return bool(
         Worker.objects.using(engine.alias)
         .filter(id=worker, status__in=LIVE_WORKERS)
@@ -63,8 +78,35 @@ def renew(engine: Engine, worker: UUID, lease: float, *, draining: bool) -> bool
             beat_at=now,
             lease_expires_at=now + timedelta(seconds=lease),
             status=WorkerStatus.DRAINING if draining else WorkerStatus.RUNNING,
+            **used,
         )
     )
+
+
+def drain(worker: UUID, *, by: Any = None, using: str | None = None) -> bool:
+    """Ask a worker to finish what it runs, to take no more, and to leave.
+
+    It learns of it at once where it listens, else with its next heartbeat. `by` is the user it is
+    recorded for. Returns whether this call asked for it: False means that it had been asked already,
+    was leaving anyway, or is gone.
+    """
+    engine = engine_for(using)
+    return engine.insist(lambda: _drain(engine, worker, by, engine.now()))
+
+
+def drain_asked(engine: Engine, worker: UUID) -> bool:
+    """Whether somebody has asked this worker to leave."""
+    rows = Worker.objects.using(engine.alias).filter(id=worker)
+    return rows.filter(drain_requested_at__isnull=False).exists()
+
+
+def forget(worker: UUID, *, by: Any = None, using: str | None = None) -> bool:
+    """Take a worker that has stopped, or was lost and rescued, off the list of workers.
+
+    Returns whether it was there to be forgotten: one that may still hold jobs is not.
+    """
+    engine = engine_for(using)
+    return engine.insist(lambda: _forget(engine, worker, by, engine.now()))
 
 
 def leave(engine: Engine, worker: UUID) -> None:
@@ -121,7 +163,31 @@ def rescue(engine: Engine, dead: UUID, *, gone: bool = False) -> list[Settled] |
             worker_id=dead, status=AttemptStatus.RUNNING
         )
         outcomes = [_lost(attempt, now) for attempt in held.select_related("job").order_by("id")]
-        return [settled for settled in finish(engine, dead, outcomes) if settled]
+        settled = [one for one in finish(engine, dead, outcomes) if one]
+        became = dict(Counter(one.job_status.value for one in settled))
+        Worker.objects.using(engine.alias).filter(id=dead).update(rescued=became)
+        return settled
+
+
+def _drain(engine: Engine, worker: UUID, by: Any, now: datetime) -> bool:
+    rows = Worker.objects.using(engine.alias).filter(id=worker, status=WorkerStatus.RUNNING)
+    moved = rows.filter(drain_requested_at=None).update(drain_requested_at=now)
+    if moved:
+        record(engine, "drain", by, now, subject=_name_of(engine, worker))
+        engine.notify([ORDERS])
+    return bool(moved)
+
+
+def _forget(engine: Engine, worker: UUID, by: Any, now: datetime) -> bool:
+    rows = Worker.objects.using(engine.alias).filter(id=worker).exclude(status__in=LIVE_WORKERS)
+    moved = rows.filter(forgotten_at=None).update(forgotten_at=now)
+    if moved:
+        record(engine, "forget", by, now, subject=_name_of(engine, worker))
+    return bool(moved)
+
+
+def _name_of(engine: Engine, worker: UUID) -> str:
+    return str(Worker.objects.using(engine.alias).get(id=worker))
 
 
 def _lost(attempt: Attempt, now: datetime) -> Outcome:

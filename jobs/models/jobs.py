@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
@@ -134,15 +135,16 @@ class Job(models.Model):
     def can_cancel(self) -> bool:
         return self.status in CANCELLABLE and self.cancel_requested_at is None
 
-    def retry(self, by: AbstractBaseUser | Any = None) -> bool:
-        """Queue a failed or cancelled job again at once, with a fresh budget of attempts.
+    def retry(self, by: AbstractBaseUser | Any = None, *, run_at: datetime | None = None) -> bool:
+        """Queue a failed or cancelled job again, with a fresh budget of attempts.
 
-        `by` is the user it is recorded for. Returns whether this call moved it: False means that it
-        was in another state (somebody else was first). The instance is refreshed either way.
+        It is due at `run_at` (aware), or at once. `by` is the user it is recorded for. Returns
+        whether this call moved it: False means that it was in another state (somebody else was
+        first). The instance is refreshed either way.
         """
         from ..lifecycle.changing import retry
 
-        moved = retry(self.pk, by=by, using=self._state.db)
+        moved = retry(self.pk, run_at=run_at, by=by, using=self._state.db)
         self.refresh_from_db()
         return moved
 

@@ -30,13 +30,26 @@ class Worker(models.Model):
     beat_at = models.DateTimeField(_("last heartbeat"))
     lease_expires_at = models.DateTimeField(_("lease ends"))
     stopped_at = models.DateTimeField(_("stopped"), null=True)
+    drain_requested_at = models.DateTimeField(_("drain asked for"), null=True)
+    """When somebody asked it to finish what it has and leave."""
+    rss = models.BigIntegerField(_("memory"), null=True)
+    """Bytes of resident memory of the worker itself, without its jobs, at its last heartbeat."""
+    cpu_seconds = models.FloatField(_("CPU time"), null=True)
+    """Seconds of CPU the worker itself has used since its start."""
+    rescued = models.JSONField(_("rescued"), null=True)
+    """What became of the jobs a lost worker held: `{job status: how many}`."""
+    forgotten_at = models.DateTimeField(null=True)
+    """When somebody took it off the list of workers; its row stays while attempts refer to it."""
 
     class Meta:
         verbose_name = _("worker")
         verbose_name_plural = _("workers")
         default_permissions = ("view",)
         permissions = [("manage_worker", "Can drain and stop workers")]
-        indexes = [models.Index(fields=["status", "lease_expires_at"], name="jobs_worker_lease")]
+        indexes = [
+            models.Index(fields=["status", "lease_expires_at"], name="jobs_worker_lease"),
+            models.Index(fields=["-stopped_at", "id"], name="jobs_worker_stopped"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.pid}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..conf import conf
-from ..lifecycle import changing, claiming, hooks, leasing
+from ..lifecycle import changing, claiming, hooks, leasing, pausing
 from ..lifecycle.engines import Engine
 from ..registry import all_classes
 from . import events
 from .log import event, warn
-from .processes import boottime, is_gone
+from .processes import boottime, is_gone, resident
 from .upkeep import PAUSE, upkeep
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Duties:
             "beat": self.beat,
             "promote": self.promote,
             "names": self.names,
+            "pauses": self.pauses,
             "poll": self.poll,
             "cancels": self.cancels,
             "neighbours": self.neighbours,
@@ -75,11 +77,14 @@ class Duties:
         """Renew the lease; the first time, and after it was lost, enter the worker anew."""
         ledger, lease, at = self.ledger, conf.LEASE, boottime()
         identity = ledger.plan.identity
+        self._obey(engine)
         if not ledger.registered:
             leasing.register(engine, identity, lease)
             ledger.registered = True
             event("worker_registered", worker=identity.worker_id)
-        elif not leasing.renew(engine, identity.worker_id, lease, draining=ledger.draining):
+        elif not leasing.renew(
+            engine, identity.worker_id, lease, draining=ledger.draining, usage=_usage()
+        ):
             warn("lease_lost", worker=identity.worker_id)
             ledger.start_anew()
             return 0.0
@@ -88,6 +93,14 @@ class Duties:
             self.checks_held = False
         ledger.tell(events.Leased(at, lease, engine.now(), time.monotonic()))
         return conf.BEAT
+
+    def _obey(self, engine: Engine) -> None:
+        """Take no more jobs once somebody has asked this worker to leave."""
+        ledger = self.ledger
+        here = ledger.registered and not ledger.draining
+        if here and leasing.drain_asked(engine, ledger.plan.identity.worker_id):
+            ledger.draining = True
+            ledger.tell(events.DrainAsked())
 
     def names(self, engine: Engine, now: float) -> float:
         """Enter the names of classes and queues, and learn of queues with due jobs."""
@@ -106,6 +119,16 @@ class Duties:
         if found - set(ledger.queues):
             ledger.queues = tuple(sorted(found | set(ledger.queues)))
             ledger.appetite.may_be_due = True
+        return conf.POLL_INTERVAL
+
+    def pauses(self, engine: Engine, now: float) -> float:
+        """Learn which queues are paused; of one that is so anew, give back what has not begun."""
+        ledger, paused = self.ledger, pausing.paused_queues(engine)
+        if paused - ledger.paused:
+            ledger.tell(events.QueuesPaused(paused))
+        if ledger.paused - paused:
+            ledger.appetite.may_be_due = True
+        ledger.paused = paused
         return conf.POLL_INTERVAL
 
     def promote(self, engine: Engine, now: float) -> float:
@@ -178,3 +201,7 @@ class Duties:
             self.hooks_running.update(one.attempt_id for one in due)
             self.ledger.tell(events.HooksDue(due))
         return conf.BEAT
+
+
+def _usage() -> leasing.Usage:
+    return leasing.Usage(resident(os.getpid()), time.process_time())

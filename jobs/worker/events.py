@@ -132,10 +132,33 @@ class NothingDue:
 
 
 @dataclass(slots=True)
+class QueuesPaused:
+    """No job of these queues is to be started."""
+
+    queues: frozenset[str]
+
+
+@dataclass(slots=True)
+class DrainAsked:
+    """Somebody wants this worker to finish what it has and leave, however long that takes."""
+
+
+@dataclass(slots=True)
 class LedgerCrashed:
     """The ledger met an error it cannot go on after."""
 
     error: str = field(default="")
 
 
-News = Leased | LeaseLost | Claimed | CancelAsked | Recorded | HooksDue | NothingDue | LedgerCrashed
+News = (
+    Leased
+    | LeaseLost
+    | Claimed
+    | CancelAsked
+    | Recorded
+    | HooksDue
+    | NothingDue
+    | QueuesPaused
+    | DrainAsked
+    | LedgerCrashed
+)

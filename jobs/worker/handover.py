@@ -63,6 +63,12 @@ class Handover:
             self.post(events.GivenBack(list(self.ready)))
             self.ready.clear()
 
+    def give_back_of(self, queues: frozenset[str]) -> None:
+        """Give back what waits here of these queues."""
+        if stopped := [claim for claim in self.ready if claim.queue in queues]:
+            self.ready = deque(claim for claim in self.ready if claim.queue not in queues)
+            self.post(events.GivenBack(stopped))
+
     def _start_next(self, now: float) -> bool:
         claim = self.ready[0]
         limits = limits_of(claim.job_class)
@@ -90,7 +96,10 @@ class Handover:
         """Have `failed()` run in a child; `output` goes on with the attempt's own where it is here."""
         limits = limits_of(hook.job_class)
         if output is None:
-            output = OutputBuffer(hook.attempt_id, limits.output, hook.output_bytes, self.echo)
+            output = OutputBuffer(
+                *(hook.attempt_id, limits.output, hook.output_bytes, self.echo),
+                line=hook.output_lines,
+            )
         current = Attempting(*hook[:4], output, now, self.clock(), limits)
         current.deadline = now + limits.hook_timeout
         child.begin(current, RunHook(*hook[:8]))

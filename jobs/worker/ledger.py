@@ -19,7 +19,7 @@ from django.db.utils import Error, InterfaceError, OperationalError
 from ..conf import conf
 from ..lifecycle import claiming, leasing
 from ..lifecycle.engines import Engine
-from ..lifecycle.engines.base import CANCEL
+from ..lifecycle.engines.base import CANCEL, ORDERS
 from ..lifecycle.records import Claim
 from ..states import JobStatus
 from . import events
@@ -60,6 +60,8 @@ class Ledger:
         self.gives_up_at: float | None = None
         """When, while closing, to leave with outcomes unwritten; set by the loop."""
         self.queues: Sequence[str] = plan.identity.queues
+        self.paused: frozenset[str] = frozenset()
+        """Queues whose jobs are left alone for now."""
         self.hear_at = 0.0
         self.bell = Bell()
         self.line = DatabaseLine(plan.identity.worker_id.hex, self.bell)
@@ -210,7 +212,8 @@ class Ledger:
             self.appetite.found(0, 1)  # There is no second one to look for.
             return [found] if found else []
         quick = self.quickness.classes if ahead else ()
-        claims = claiming.claim(engine, worker, self.queues, free, ahead, quick)
+        queues = [name for name in self.queues if name not in self.paused]
+        claims = claiming.claim(engine, worker, queues, free, ahead, quick)
         self.appetite.found(len(claims), free)
         return claims
 
@@ -249,7 +252,10 @@ class Ledger:
         if not news:
             return
         self.duties.soon("cancels")
-        queues = news - {CANCEL, ""}
+        if ORDERS in news:
+            self.duties.soon("pauses")
+            self.duties.soon("beat")
+        queues = news - {CANCEL, ORDERS, ""}
         if "" in news or queues:
             self.appetite.may_be_due = True
         if queues - set(self.queues) and not self.plan.identity.queues:

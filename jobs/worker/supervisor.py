@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -114,7 +115,7 @@ class Supervisor:
         """Let children go, have the ledger write what is left, end the launcher."""
         self.pool.closing = True
         self.notifier.once("STOPPING=1")
-        left = (self.drain_until or 0.0) - time.monotonic()
+        left = min((self.drain_until or 0.0) - time.monotonic(), conf.DRAIN_TIMEOUT)
         self.ledger.gives_up_at = time.monotonic() + max(
             left if self.signals < 2 else 0.0, LAST_TRY
         )
@@ -161,6 +162,11 @@ class Supervisor:
                 self._leased(news)
             case events.LeaseLost():
                 self._abandon()
+            case events.QueuesPaused(queues):
+                self.handover.give_back_of(queues)
+            case events.DrainAsked():
+                log.event("draining", asked="on the dashboard", signal="limits the time")
+                self.drain_until = self.drain_until or math.inf
             case events.NothingDue():
                 self.drain_until = self.drain_until or now + conf.DRAIN_TIMEOUT
             case events.LedgerCrashed():
@@ -199,7 +205,7 @@ class Supervisor:
             times.append(now + FLUSH_PAUSE)
         if self.pool.has_booting() or self.pool.fill_at > now:
             times.append(now + 1.0)
-        if self.drain_until is not None and self.drain_until > now:
+        if self.drain_until is not None and now < self.drain_until < math.inf:
             times.append(self.drain_until)
         return min(times)
 
@@ -233,7 +239,7 @@ class Supervisor:
 
     def _drain(self, now: float) -> None:
         """Told to stop: finish what runs, within the time there is for that; then give it back."""
-        if self.signals and self.drain_until is None:
+        if self.signals and self.drain_until in (None, math.inf):
             log.event("draining", seconds=conf.DRAIN_TIMEOUT, signal_again="leaves at once")
             self.drain_until = now + conf.DRAIN_TIMEOUT
             self.notifier.once("STOPPING=1")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +34,25 @@ def test_a_job_that_failed_or_was_cancelled_is_queued_again(status: str, engine:
     assert job.run_at >= before
     assert (job.started_at, job.finished_at) == (None, None)
     assert (job.queue, job.priority) == ("mail", 5)
+
+
+def test_a_retry_for_later_waits_for_its_time(engine: Engine) -> None:
+    job = make_job(JobStatus.FAILED, attempts_spent=3)
+    later = engine.now() + timedelta(hours=1)
+    assert changing.retry(job.pk, run_at=later)
+    job.refresh_from_db()
+    assert (job.status, job.run_at, job.attempts_spent) == (JobStatus.SCHEDULED, later, 0)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.detail) == ("retry_at", later.isoformat(timespec="seconds"))
+
+
+def test_a_retry_for_a_time_that_has_passed_is_due_at_once(engine: Engine) -> None:
+    job = make_job(JobStatus.FAILED)
+    before = engine.now()
+    assert changing.retry(job.pk, run_at=before - timedelta(hours=1))
+    job.refresh_from_db()
+    assert job.status == JobStatus.QUEUED
+    assert job.run_at >= before
 
 
 @pytest.mark.parametrize("status", sorted(set(JobStatus) - RETRYABLE))

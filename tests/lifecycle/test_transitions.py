@@ -54,7 +54,7 @@ class Walk:
         self.claims: list[Claim] = []
         self.steps = [
             self.dispatch, self.promote, self.claim, self.claim, self.unclaim, self.finish,
-            self.finish, self.finish, self.cancel, self.retry, self.rescue,
+            self.finish, self.finish, self.cancel, self.retry, self.retry_at, self.rescue,
         ]  # fmt: skip
 
     def step(self) -> None:
@@ -97,6 +97,9 @@ class Walk:
     def retry(self) -> None:
         changing.retry(self.any_job())
 
+    def retry_at(self) -> None:
+        changing.retry(self.any_job(), run_at=self.engine.now() + timedelta(minutes=1))
+
     def rescue(self) -> None:
         leasing.rescue(self.engine, self.worker.pk, gone=True)
         Worker.objects.update(status=min(LIVE_WORKERS))
@@ -121,7 +124,8 @@ def test_whatever_happens_every_move_is_a_known_one(
 
 
 def test_nothing_leads_out_of_a_final_state_but_a_retry() -> None:
-    assert [verb for verb, move in TRANSITIONS.items() if move.sources & FINAL] == ["retry"]
+    leaving = [verb for verb, move in TRANSITIONS.items() if move.sources & FINAL]
+    assert leaving == ["retry", "retry_at"]
 
 
 def test_a_completed_job_stays_completed() -> None:
