@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..lifecycle.dumping import DumpRequest
 from ..lifecycle.hooks import DueHook
 from ..lifecycle.leasing import Identity
 from ..lifecycle.output import Piece
@@ -114,6 +115,11 @@ class CancelAsked:
 
 
 @dataclass(slots=True)
+class DumpAsked:
+    requests: list[DumpRequest]
+
+
+@dataclass(slots=True)
 class Recorded:
     """What an outcome made of its job; None where it was refused."""
 
@@ -155,6 +161,7 @@ News = (
     | LeaseLost
     | Claimed
     | CancelAsked
+    | DumpAsked
     | Recorded
     | HooksDue
     | NothingDue

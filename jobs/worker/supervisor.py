@@ -15,6 +15,7 @@ from ..states import Reason
 from . import events, log
 from .bell import Bell
 from .children import Child, Phase
+from .dumping import dump
 from .handover import Handover
 from .launching import LauncherLink
 from .ledger import Ledger
@@ -149,6 +150,9 @@ class Supervisor:
             case events.CancelAsked(requests):
                 for request in requests:
                     self._cancel(request, now)
+            case events.DumpAsked(requests):
+                for one in requests:
+                    dump(self.pool, one)
             case events.Recorded():
                 self.reports.recorded(news, now)
             case events.HooksDue(hooks):
