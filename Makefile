@@ -9,7 +9,11 @@ PYTEST ?=
 # Further arguments for the benchmarks: make bench BENCH="--quick --only drain"
 BENCH ?=
 
-.PHONY: help demo test test-sqlite test-postgresql lint types format bench bench-peers clean
+# Share of the catalogue's times and rounds, and further arguments: make faults FAULTS="--databases sqlite"
+SCALE ?= 0.1
+FAULTS ?=
+
+.PHONY: help demo faults test test-sqlite test-postgresql lint types format bench bench-peers clean
 .DEFAULT_GOAL = help
 
 help: ## Show what can be made
@@ -27,6 +31,9 @@ test-sqlite: $(VENV)/.dev ## Run the tests on SQLite
 
 test-postgresql: $(VENV)/.dev ## Run the tests on PostgreSQL: TEST_POSTGRES_URL, or one of their own
 	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n auto $(PYTEST)
+
+faults: $(VENV)/.dev ## Run every fault of the catalogue on all databases and print one table: SCALE=1 in full
+	$(BIN)/python -m tests.faults --scale $(SCALE) $(FAULTS)
 
 lint: $(VENV)/.dev ## Check style
 	$(BIN)/ruff check

@@ -1,6 +1,7 @@
 """Found by every worker of the tests: the job classes they run."""
 
 from . import sample_jobs
+from .faults import fault_jobs
 from .worker import stubborn_jobs
 
-__all__ = ["sample_jobs", "stubborn_jobs"]
+__all__ = ["fault_jobs", "sample_jobs", "stubborn_jobs"]

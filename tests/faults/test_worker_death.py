@@ -1,0 +1,301 @@
+"""Faults 1 to 7, 11 and 13: workers and launchers that are killed, told to stop, or freeze."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from statistics import median
+
+import psutil
+import pytest
+from django.db import connection
+
+from jobs.models import Attempt, Job, Worker
+from jobs.states import AttemptStatus, JobStatus, Reason, WorkerStatus
+from jobs.worker.processes import boottime, children
+
+from ..waiting import wait_until
+from ..worker.conftest import WorkerProcess
+from .conftest import Figure
+from .fault_jobs import Kills
+from .invariants import ORPHANS_GONE
+from .scale import nightly, pass_time, scaled
+from .scene import Effect, Scene
+
+pytestmark = pytest.mark.usefixtures("live_database")
+RUNNING = scaled(50, 8)
+
+
+def launcher_of(process: WorkerProcess) -> int:
+    (pid,) = children(process.pid)
+    return pid
+
+
+def crowd(scene: Scene) -> list[Job]:
+    """Dispatch jobs with a grandchild each, every other one in C code that holds the GIL."""
+    held = scene.dispatch(RUNNING // 2, seconds=600, once=True, grandchild=True, holds_gil=True)
+    rest = RUNNING - len(held)
+    return held + scene.dispatch(rest, seconds=600, once=True, grandchild=True)
+
+
+def until_gone(effects: list[Effect], since: float) -> float:
+    """Wait until these processes are gone, and return how many seconds after `since` they were."""
+    wait_until(lambda: not any(one.lives() for one in effects), 10.0, "processes live on")
+    return boottime() - since
+
+
+def rounds_of_killing(
+    scene: Scene, victim: Callable[[WorkerProcess], int]
+) -> tuple[list[float], list[float]]:
+    """Kill the victim under a crowd of jobs, again and again.
+
+    Returns the seconds until each round's processes were gone, and until each job ran again.
+    """
+    gone, again = [], []
+    for _ in range(scaled(20, 1)):
+        first = scene.ready("--concurrency", str(RUNNING))
+        jobs = crowd(scene)
+        scene.started(jobs)
+        until_grandchildren(scene, len(jobs))
+        if len(scene.live()) == 1:
+            scene.ready("--concurrency", str(RUNNING))
+        killed_at = boottime()
+        os.kill(victim(first), signal.SIGKILL)
+        wanted = {job.pk for job in jobs}
+        here = [one for one in scene.effects("start", "grandchild") if one.job in wanted]
+        gone.append(until_gone([one for one in here if one.attempt == 1], killed_at))
+        reruns = scene.started(jobs, attempt=2)
+        again += [one.at - killed_at for one in reruns]
+        scene.finish(*jobs)
+        first.stop()
+    return gone, again
+
+
+def until_grandchildren(scene: Scene, count: int) -> None:
+    """Wait until each of the last `count` jobs has a grandchild that runs."""
+
+    def look() -> bool:
+        return sum(one.lives() for one in scene.effects("grandchild")) == count
+
+    wait_until(look, message="grandchildren")
+
+
+def summary(gone: list[float], again: list[float]) -> str:
+    return (
+        f"{len(gone)} rounds of {RUNNING}: lost 0, overlaps 0, all processes gone after "
+        f"{max(gone):.2f} s at most, run again after {median(again):.2f} / {max(again):.2f} s"
+    )
+
+
+@pytest.mark.timeout(3600)
+def test_01_jobs_of_a_killed_worker_run_again_elsewhere(scene: Scene, figure: Figure) -> None:
+    gone, again = rounds_of_killing(scene, lambda process: process.pid)
+    figure(summary(gone, again))
+    assert max(gone) <= ORPHANS_GONE
+    assert Attempt.objects.filter(reason=Reason.WORKER_LOST).count() >= RUNNING
+
+
+@pytest.mark.timeout(3600)
+def test_01_jobs_of_a_killed_launcher_run_again(scene: Scene, figure: Figure) -> None:
+    gone, again = rounds_of_killing(scene, launcher_of)
+    figure(summary(gone, again))
+    assert max(gone) <= ORPHANS_GONE
+
+
+def test_01_jobs_of_a_killed_worker_and_launcher_run_again(scene: Scene, figure: Figure) -> None:
+    first = scene.ready()
+    jobs = scene.dispatch(2, seconds=600, once=True)
+    began = scene.started(jobs)
+    scene.ready()
+    launcher, killed_at = launcher_of(first), boottime()
+    first.send(signal.SIGKILL)
+    os.kill(launcher, signal.SIGKILL)
+    until_gone(began, killed_at)
+    again = scene.started(jobs, attempt=2)
+    figure(f"run again after {max(one.at for one in again) - killed_at:.2f} s")
+
+
+def test_01_a_stopped_launcher_of_a_killed_worker_runs_nothing_twice(
+    scene: Scene, figure: Figure
+) -> None:
+    first = scene.ready()
+    jobs = scene.dispatch(2, seconds=600, once=True, grandchild=True)
+    began = scene.started(jobs)
+    scene.ready()
+    launcher, killed_at = launcher_of(first), boottime()
+    os.kill(launcher, signal.SIGSTOP)
+    first.send(signal.SIGKILL)
+    again = scene.started(jobs, attempt=2)
+    assert not any(one.lives() for one in began)
+    figure(f"run again after {max(one.at for one in again) - killed_at:.2f} s, overlaps 0")
+
+
+def test_03_a_worker_told_to_stop_finishes_what_runs(scene: Scene, figure: Figure) -> None:
+    process = scene.ready("--concurrency", "10", DRAIN_TIMEOUT=30)
+    jobs = scene.dispatch(10, seconds=scaled(5, 1))
+    scene.started(jobs)
+    told_at = time.monotonic()
+    process.send(signal.SIGTERM)
+    wait_until(
+        lambda: Worker.objects.filter(status=WorkerStatus.DRAINING).exists(), message="drains"
+    )
+    (later,) = scene.dispatch(1)
+    assert process.ended() == 0, process.output()
+    assert not Attempt.objects.filter(job=later).exists()
+    assert Attempt.objects.filter(job__in=jobs, status=AttemptStatus.COMPLETED).count() == 10
+    figure(f"claims after TERM 0, gone after {time.monotonic() - told_at:.1f} s")
+
+
+def test_04_jobs_that_outlast_the_drain_are_picked_up_elsewhere(
+    scene: Scene, figure: Figure
+) -> None:
+    process = scene.ready("--concurrency", "4", DRAIN_TIMEOUT=scaled(5, 0.5) or 0.5)
+    jobs = scene.dispatch(4, seconds=60, once=True)
+    scene.started(jobs)
+    other = scene.ready("--concurrency", "4")
+    process.send(signal.SIGTERM)
+    assert process.ended() == 0, process.output()
+    ended_at = boottime()
+    again = scene.started(jobs, attempt=2)
+    done = scene.finish(*jobs)
+    assert {(one.attempts_spent, one.interruptions) for one in done} == {(1, 1)}
+    assert other.process.poll() is None
+    late = max(one.at for one in again) - ended_at
+    assert late <= 2.0
+    figure(
+        f"attempts spent by it 0, run elsewhere {max(0.0, late):.2f} s after the worker was gone"
+    )
+
+
+@pytest.mark.parametrize("signals", ["TERM TERM TERM TERM TERM", "INT TERM"])
+def test_05_further_signals_end_a_worker_at_once(
+    scene: Scene, figure: Figure, signals: str
+) -> None:
+    process = scene.ready(KILL_GRACE=1)
+    jobs = scene.dispatch(2, seconds=60, once=True)
+    scene.started(jobs)
+    told_at = time.monotonic()
+    for name in signals.split():
+        process.send(signal.Signals[f"SIG{name}"])
+    assert process.ended(5.0) == 0, process.output()
+    figure(f"{signals}: gone after {time.monotonic() - told_at:.2f} s")
+
+
+def test_05_a_signal_during_start_up_leaves_nothing_behind(scene: Scene, figure: Figure) -> None:
+    for step in range(scaled(20, 4)):
+        process = scene.worker()
+        pass_time(step % 10 * 0.1)
+        process.send(signal.SIGTERM)
+        assert process.ended(10.0) in (0, -signal.SIGTERM), process.output()
+    figure(f"{scaled(20, 4)} start-ups, tracebacks 0")
+
+
+def test_05_a_worker_without_a_database_can_be_stopped(
+    scene: Scene, database_env: dict[str, str], figure: Figure
+) -> None:
+    kept = dict(database_env)
+    database_env["DATABASE_URL"] = database_env["TEST_DATABASE"] = "postgres://x@127.0.0.1:9/none"
+    process = scene.worker()
+    database_env.update(kept)
+    wait_until(lambda: "database_unreachable" in process.output(), message=process.output)
+    told_at = time.monotonic()
+    process.send(signal.SIGTERM)
+    assert process.ended(10.0) == 0, process.output()
+    figure(f"without a database gone after {time.monotonic() - told_at:.2f} s")
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["supervisor", "supervisor and launcher"])
+def test_06_a_frozen_worker_is_fenced(scene: Scene, figure: Figure, whole: bool) -> None:
+    lease = scaled(60, 4)
+    settings = {"LEASE": lease, "BEAT": lease / 8, "POLL_INTERVAL": 1}
+    first = scene.ready(**settings)
+    jobs = scene.dispatch(2, seconds=lease * 1.5, once=True)
+    began = scene.started(jobs)
+    scene.ready(**settings)
+    frozen = [first.pid, *([launcher_of(first)] if whole else [])]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    stopped_at = boottime()
+    again = scene.started(jobs, attempt=2, deadline=lease * 4)
+    assert not any(one.lives() for one in began)
+    for pid in frozen:
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGCONT)
+    done = scene.finish(*jobs)
+    assert {one.status for one in done} == {JobStatus.COMPLETED}
+    assert Attempt.objects.filter(job__in=jobs, number=1, reason=Reason.WORKER_LOST).count() == 2
+    wait_until(lambda: "lease_lost" in first.output(), 30.0, first.output)
+    late = max(one.at for one in again) - stopped_at
+    figure(f"lease {lease} s: run again after {late:.1f} s, overlap 0 s, stale outcomes accepted 0")
+
+
+def test_07_a_job_longer_than_its_lease_runs_once(scene: Scene, figure: Figure) -> None:
+    lease = scaled(60, 2)
+    settings = {"LEASE": lease, "BEAT": lease / 6}
+    scene.ready(**settings)
+    jobs = scene.dispatch(2, seconds=lease * 4)
+    scene.started(jobs)
+    scene.ready(**settings)
+    scene.finish(*jobs, deadline=lease * 8 + 30)
+    assert Attempt.objects.filter(job__in=jobs).count() == 2
+    assert not Worker.objects.filter(status=WorkerStatus.LOST).exists()
+    figure(f"lease {lease} s, rescues 0")
+
+
+def test_11_a_job_that_kills_its_worker_runs_out_of_attempts(scene: Scene, figure: Figure) -> None:
+    poison = Kills(folder=str(scene.folder), whom="worker").dispatch(priority=10)
+    good = scene.dispatch(20, seconds=0.2)
+    starts = 0
+
+    def supervise() -> bool:
+        nonlocal starts
+        if not scene.live():
+            scene.worker("--concurrency", "4")
+            starts += 1
+        poison.refresh_from_db()
+        return poison.is_finished
+
+    wait_until(supervise, 60.0, scene.story)
+    scene.finish(*good)
+    tries = sum(one.job == poison.pk for one in scene.effects("start"))
+    assert poison.status == JobStatus.FAILED
+    assert tries <= Kills.max_attempts + 1
+    assert {one.status for one in scene.finish(*good)} == {JobStatus.COMPLETED}
+    spent = set(Job.objects.filter(pk__in=[one.pk for one in good]).values_list("attempts_spent"))
+    assert spent == {(1,)}
+    figure(f"{tries} starts for max_attempts {Kills.max_attempts}, neighbours 20/20 at no cost")
+
+
+@nightly
+def test_11_the_same_with_its_launcher(scene: Scene, figure: Figure) -> None:
+    scene.ready("--concurrency", "4")
+    poison = Kills(folder=str(scene.folder), whom="launcher").dispatch(priority=10)
+    good = scene.dispatch(20, seconds=0.2)
+    poison, *others = scene.finish(poison, *good)
+    assert (poison.status, poison.attempts_spent) == (JobStatus.FAILED, Kills.max_attempts)
+    assert {one.status for one in others} == {JobStatus.COMPLETED}
+    assert {one.attempts_spent for one in others} == {1}
+    figure(f"launcher killed {poison.attempts_made} times, neighbours 20/20 at no cost")
+
+
+def test_13_a_worker_restarted_under_the_same_pid_takes_over(scene: Scene, figure: Figure) -> None:
+    """As in a container, where every worker is process 1 of the same host name."""
+    first = scene.ready(LEASE=600)
+    jobs = scene.dispatch(2, seconds=600, once=True)
+    scene.started(jobs)
+    wait_until(lambda: jobs_started(jobs) == 2, message="starts are recorded")
+    first.send(signal.SIGKILL)
+    first.ended()
+    second = scene.worker(LEASE=600)
+    # What the row says of the dead one now looks like the one that lives, but for its birth.
+    Worker.objects.filter(pid=first.pid).update(pid=second.pid)
+    killed_at = boottime()
+    again = scene.started(jobs, attempt=2)
+    figure(f"run again {max(one.at for one in again) - killed_at:.2f} s after the restart began")
+
+
+def jobs_started(jobs: list[Job]) -> int:
+    connection.ensure_connection()
+    return Attempt.objects.filter(job__in=jobs, started_at__isnull=False).count()
