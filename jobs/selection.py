@@ -87,7 +87,9 @@ class Selection:
         if self.ids:
             return jobs
         attempts = Attempt.objects.filter(job=OuterRef("pk"))
-        retried = AuditEntry.objects.filter(job=OuterRef("pk"), action="retry", at__gt=at)
+        retried = AuditEntry.objects.filter(
+            job=OuterRef("pk"), action__startswith="retry", at__gt=at
+        )
         jobs = jobs.filter(~Exists(retried), Q(finished_at=None) | Q(finished_at__lte=at))
         if self.status or self.error or self.text:
             jobs = jobs.filter(~Exists(attempts.filter(finished_at__gt=at)))
@@ -122,7 +124,9 @@ def _with_argument(jobs: QuerySet[Job], argument: str) -> QuerySet[Job]:
     if not names:
         return jobs.none()
     # Not by a lookup's name: an argument may be called `contains` or `a__b`.
-    place = reduce(lambda inner, name: KeyTransform(name, inner), names, F("arguments"))
+    place: Any = F("arguments")
+    for name in names:
+        place = KeyTransform(name, place)
     wanted = argument.partition(":")[2].strip()
     values: list[Any] = [wanted, *_scalar(wanted)]
     matches = [Q(wanted_argument=value) for value in values]
