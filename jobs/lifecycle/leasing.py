@@ -129,10 +129,10 @@ def neighbours(engine: Engine, identity: Identity) -> list[Worker]:
     return list(rows.filter(host_id=identity.host_id).exclude(id=identity.worker_id))
 
 
-def expired(engine: Engine) -> list[UUID]:
+def expired(engine: Engine) -> list[Worker]:
     """Return the workers whose lease has run out by the database's clock."""
     rows = Worker.objects.using(engine.alias).filter(status__in=LIVE_WORKERS)
-    return list(rows.filter(lease_expires_at__lt=engine.now()).values_list("id", flat=True))
+    return list(rows.filter(lease_expires_at__lt=engine.now()))
 
 
 def is_served(queue: str, using: str | None = None) -> bool:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from ..conf import conf
 from ..lifecycle import changing, claiming, hooks, leasing, pausing
 from ..lifecycle.engines import Engine
+from ..models import Worker
 from ..registry import all_classes
 from . import events
 from .log import event, warn
 from .processes import boottime, is_gone, resident
+from .remains import end_remains
 from .upkeep import PAUSE, upkeep
 
 if TYPE_CHECKING:
@@ -162,7 +164,7 @@ class Duties:
         """Take over at once from workers of this host whose process is gone."""
         identity = self.ledger.plan.identity
         for other in leasing.neighbours(engine, identity):
-            if is_gone(other.pid, other.process_started):
+            if is_gone(other.pid, other.process_started) and _end_remains(other):
                 self._rescue(engine, other.id, gone=True)
         return conf.POLL_INTERVAL
 
@@ -173,8 +175,10 @@ class Duties:
         identity = self.ledger.plan.identity
         if now >= self.rescue_from:
             for worker in leasing.expired(engine):
-                if worker != identity.worker_id:
-                    self._rescue(engine, worker, gone=False)
+                if worker.id != identity.worker_id:
+                    if worker.host_id == identity.host_id:
+                        _end_remains(worker)  # Frozen with its launcher, it would wake up later.
+                    self._rescue(engine, worker.id, gone=False)
         return conf.BEAT
 
     def _rescue(self, engine: Engine, worker: object, *, gone: bool) -> None:
@@ -205,3 +209,7 @@ class Duties:
 
 def _usage() -> leasing.Usage:
     return leasing.Usage(resident(os.getpid()), time.process_time())
+
+
+def _end_remains(worker: Worker) -> bool:
+    return end_remains(worker.host_id, worker.pid, worker.process_started)

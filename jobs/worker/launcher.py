@@ -15,11 +15,11 @@ import signal
 import socket
 from array import array
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from . import child
 from .capture import prepare_logging
-from .processes import become_subreaper, boottime, kill_tree, max_rss, strangers
+from .processes import become_subreaper, boottime, host_id, kill_tree, max_rss, strangers
 from .protocol import (
     Alive,
     Channel,
@@ -32,6 +32,7 @@ from .protocol import (
     Reaped,
     launcher_orders,
 )
+from .remains import hold_name
 
 FUSE = 0.75
 """Share of the lease after which, unrenewed, every job is ended."""
@@ -63,7 +64,7 @@ class Launcher:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
         with wakeup, bell, selectors.DefaultSelector() as selector:
-            self.own = [self.channel.fileno(), wakeup.fileno(), bell.fileno()]
+            self.own += [self.channel.fileno(), wakeup.fileno(), bell.fileno()]
             selector.register(self.channel, selectors.EVENT_READ)
             selector.register(wakeup, selectors.EVENT_READ)
             with suppress(EOFError):
@@ -187,5 +188,8 @@ def main(sock: socket.socket) -> None:
     gc.freeze()  # Collections in children would otherwise touch, and so copy, all that is shared.
     prepare_logging()
     start = child.start_forked if conf.START_METHOD == "fork" else child.start_executed
-    with sock:
-        Launcher(sock, start).run()
+    held = hold_name(host_id(), os.getppid())
+    with sock, held or nullcontext():
+        serving = Launcher(sock, start)
+        serving.own += [held.fileno()] if held else []
+        serving.run()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import re
 import resource
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterable
 
 import psutil
@@ -64,10 +66,13 @@ def birth_mark(pid: int) -> float | None:
 
 
 def is_gone(pid: int, mark: float) -> bool:
-    """Whether the process that had this pid and birth mark has ended, beyond doubt."""
+    """Whether the process that had this pid and birth mark has ended, beyond doubt.
+
+    A zombie has: whether and when its parent asks for its status is no concern of ours.
+    """
     found = birth_mark(pid)
     if found is not None:
-        return found != mark
+        return found != mark or is_zombie(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -75,6 +80,26 @@ def is_gone(pid: int, mark: float) -> bool:
     except PermissionError:
         pass  # Another user's, in a /proc that hides it.
     return False
+
+
+def host_id() -> str:
+    """Return what names this boot of this machine and the process namespace.
+
+    Two containers of one name, or of one machine, differ in it: a pid means something only inside.
+    """
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as boot:
+            return f"{boot.read().strip()}:{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return f"{platform.node()}:{uuid.getnode():x}"[:100]
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only its parent has not been told; also if it is gone."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def boottime() -> float:
@@ -215,12 +240,7 @@ class Handle:
 
     def is_alive(self) -> bool:
         """Whether it runs; a zombie does not."""
-        if birth_mark(self.pid) != self.mark:
-            return False
-        try:
-            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        return birth_mark(self.pid) == self.mark and not is_zombie(self.pid)
 
     def close(self) -> None:
         if self.descriptor >= 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import sys
 import uuid
@@ -13,7 +12,7 @@ from .. import __version__
 from ..lifecycle.leasing import Identity
 from .events import Plan
 from .launching import start_launcher
-from .processes import birth_mark
+from .processes import birth_mark, host_id
 from .supervisor import Supervisor
 from .systemd import Notifier
 
@@ -56,18 +55,6 @@ def identity(queues: Sequence[str], concurrency: int) -> Identity:
         concurrency=concurrency,
         version=__version__,
     )
-
-
-def host_id() -> str:
-    """Return what names this boot of this machine and the process namespace.
-
-    Two containers of one name, or of one machine, differ in it: a pid means something only inside.
-    """
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as boot:
-            return f"{boot.read().strip()}:{os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return f"{platform.node()}:{uuid.getnode():x}"[:100]
 
 
 def to_terminal(source: str, data: bytes) -> None:

@@ -86,7 +86,7 @@ def test_a_worker_that_leaves_attempts_behind_is_rescued_by_the_next(
 ) -> None:
     one = claim_new(worker)
     leasing.leave(engine, worker.pk)
-    assert worker.pk in leasing.expired(engine)
+    assert worker in leasing.expired(engine)
     settled = leasing.rescue(engine, worker.pk)
     assert settled is not None
     assert [each.attempt_id for each in settled] == [one.attempt_id]
@@ -103,7 +103,7 @@ def test_a_lease_is_over_when_the_database_s_clock_says_so(
     worker: Worker, other_worker: Worker, engine: Engine
 ) -> None:
     expire(worker, engine, seconds=0.001)
-    assert leasing.expired(engine) == [worker.pk]
+    assert leasing.expired(engine) == [worker]
 
 
 @pytest.mark.parametrize("status", sorted(set(WorkerStatus) - LIVE_WORKERS))

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from ...health import Examination
 from ...lifecycle.engines import alias_for
 from ...worker.connections import patient_connection
-from ...worker.start import host_id
+from ...worker.processes import host_id
 from .runworker import names
 
 CHECKS = ("database", "worker", "due")
