@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from jobs.models import Job
 from jobs.states import FINAL
-from jobs.worker.processes import birth_mark, descendants, is_zombie, resident
+from jobs.worker.processes import birth_mark, children, descendants, is_zombie, resident
 
 from ..waiting import wait_until
 from ..worker.conftest import StartWorker, WorkerProcess
@@ -158,3 +158,8 @@ class Scene:
 def taken(process: WorkerProcess) -> Baseline:
     """Return what a supervisor takes of the machine now."""
     return Baseline(len(os.listdir(f"/proc/{process.pid}/fd")), resident(process.pid))
+
+
+def launcher_of(process: WorkerProcess) -> int:
+    (pid,) = children(process.pid)
+    return pid
