@@ -181,20 +181,21 @@ class Ledger:
             if not contended:
                 warn("batch_refused", error=type(error).__name__, message=error)
             recorded = self.journal.write_apart(engine, worker, now)
-            self.set_aside(now)
+            self.set_aside()
         self.settle(recorded, now)
         if claims:
             self.appetite.held.update(one.attempt_id for one in claims)
             self.tell(events.Claimed(claims))
 
-    def set_aside(self, now: float) -> None:
+    def set_aside(self) -> None:
         """Try again a little later what others held, and wait for it with nothing else."""
         later = self.journal.forget_later()
         if later:
             if not self.aside_until:
                 warn("rows_held_by_others", entries=len(later))
             self.aside += later
-            self.aside_until = now + ASIDE
+            # Not from the turn's beginning: waiting for the locks has taken a while.
+            self.aside_until = time.monotonic() + ASIDE
 
     def is_hungry(self) -> bool:
         """Whether jobs are wanted, and some may be due."""
