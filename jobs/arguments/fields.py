@@ -7,6 +7,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -112,6 +113,11 @@ class Fields:
                     raise InvalidArguments(f"{self.label} needs the argument {name!r}")
                 values[name] = field.default_value()
         return values
+
+    def prepare(self) -> None:
+        """Do now what the first `decode` would have to do, if the annotations allow it."""
+        with suppress(InvalidArguments):
+            self._converter, self._has_named_parts  # noqa: B018 (kept once worked out)
 
     def check_name(self, name: str) -> None:
         """Raise InvalidArguments unless `name` is an argument."""

@@ -10,13 +10,12 @@ import django
 
 def main(role: str, *fds: str) -> None:
     django.setup()
-    from . import capture, child, launcher
+    from . import child, launcher
 
     if role == "launcher":
         launcher.main(socket.socket(fileno=int(fds[0])))
     else:
-        capture.prepare_logging()
-        child.start_forked([int(fd) for fd in fds])
+        child.Template().start([int(fd) for fd in fds])
 
 
 if __name__ == "__main__":

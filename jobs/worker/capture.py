@@ -61,11 +61,18 @@ def prepare_logging() -> None:
     root.setLevel(min(root.level or logging.WARNING, _handler.level))
 
 
-def capture(channel: ReportingChannel) -> None:
-    """Send what is logged to the supervisor, and give `print` line-buffered streams."""
+def capture(channel: ReportingChannel, streams: Streams) -> None:
+    """Send what is logged to the supervisor, and what is printed into these streams."""
     _handler.channel = channel
-    sys.stdout = _stream(1)
-    sys.stderr = _stream(2)
+    sys.stdout, sys.stderr = streams
+
+
+Streams = tuple[io.TextIOWrapper, io.TextIOWrapper]
+
+
+def standard_streams() -> Streams:
+    """Return line-buffered streams on stdout and stderr, whatever these will be then."""
+    return _stream(1), _stream(2)
 
 
 def _stream(fd: int) -> io.TextIOWrapper:

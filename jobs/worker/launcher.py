@@ -18,7 +18,6 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 
 from . import child
-from .capture import prepare_logging
 from .processes import become_subreaper, boottime, host_id, kill_tree, max_rss, strangers
 from .protocol import (
     Alive,
@@ -36,6 +35,8 @@ from .remains import hold_name
 
 FUSE = 0.75
 """Share of the lease after which, unrenewed, every job is ended."""
+LEFT = 99
+"""Exit code of a child that left in order, with no process of its own still there."""
 DESCRIPTORS = 3
 """That come with each order to fork."""
 INT = array("i").itemsize
@@ -104,6 +105,7 @@ class Launcher:
             self.fork(order.ticket, fds)
         elif isinstance(order, Lease):
             self.expires = boottime() + order.seconds * FUSE
+            self.end_strangers()
             self.channel.send(Alive())
         elif isinstance(order, Kill):
             self.kill(order.pid)
@@ -132,7 +134,7 @@ class Launcher:
             for fd in (*self.own, *self.descriptors):
                 os.close(fd)
             self.start(fds)
-            code = 0
+            code = LEFT
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
         except BaseException:
@@ -149,7 +151,7 @@ class Launcher:
 
     def reap(self) -> None:
         """Collect every dead child and report those that ran jobs."""
-        ended = False
+        died = False
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -160,10 +162,14 @@ class Launcher:
             if pid in self.children:
                 self.children.discard(pid)
                 self.report(pid, status, usage)
-                ended = True
-        if ended:
-            for orphan in strangers(self.children):
-                kill_tree(orphan, lambda: None, within=0.0)
+                died = died or os.waitstatus_to_exitcode(status) != LEFT
+        if died:
+            self.end_strangers()
+
+    def end_strangers(self) -> None:
+        """End what dead children have left behind: a subreaper inherits it."""
+        for orphan in strangers(self.children):
+            kill_tree(orphan, lambda: None, within=0.0)
 
     def report(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
         cpu = usage.ru_utime + usage.ru_stime
@@ -185,9 +191,8 @@ def main(sock: socket.socket) -> None:
     """Run a launcher on its end of a socket pair; returns when it has ended every job."""
     from ..conf import conf
 
+    start = child.Template().start if conf.START_METHOD == "fork" else child.start_executed
     gc.freeze()  # Collections in children would otherwise touch, and so copy, all that is shared.
-    prepare_logging()
-    start = child.start_forked if conf.START_METHOD == "fork" else child.start_executed
     held = hold_name(host_id(), os.getppid())
     with sock, held or nullcontext():
         serving = Launcher(sock, start)

@@ -43,8 +43,10 @@ PROGRESS_EVERY = 0.1
 class Runner:
     """Runs attempts in the main thread, where a signal can interrupt them."""
 
-    def __init__(self, channel: ReportingChannel) -> None:
-        self.channel = channel
+    channel: ReportingChannel
+    """Set by the process it comes to run in."""
+
+    def __init__(self) -> None:
         self.surroundings = Surroundings()
         self.order: Run | None = None
         self.job: BackgroundJob | None = None
@@ -65,17 +67,19 @@ class Runner:
 
     # -- an attempt --------------------------------------------------------------------------------
 
-    def run(self, order: Run) -> None:
-        """Run one attempt and report how it ended."""
+    def run(self, order: Run) -> bool:
+        """Run one attempt and report how it ended. Returns whether this process has to leave now."""
         self.order, self.job, self.error = order, None, None
         self.asked = self.interruption = None
         self.completed = False
         self.cpu_before = cpu_seconds()
-        self.surroundings.prepare()
+        self.surroundings.prepare(leaves=order.fresh)
         self.running = True
         done = contextvars.Context().run(self._attempt, order)
         self.running = False
         self._finish(done, order.fresh)
+        # After a failure `failed()` may be still to run, best on the same instance.
+        return done.retire == "fresh" and done.status == AttemptStatus.COMPLETED
 
     def _attempt(self, order: Run) -> Done:
         done = Done(order.attempt_id)
