@@ -17,6 +17,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import connection
 
 from jobs import BackgroundJob, JobCancelled
 
@@ -55,10 +56,12 @@ class ImportContacts(BackgroundJob):
         result = {"stored": len(contacts), "rejected": rejected}
         # The contacts and the news that the job is completed are committed together, or not at all.
         with self.complete_in_transaction(result):
+            # MySQL knows the columns that make a conflict, and refuses to be told.
+            named = connection.features.supports_update_conflicts_with_target
             Contact.objects.bulk_create(
                 contacts.values(),
                 update_conflicts=True,
-                unique_fields=["email"],
+                unique_fields=["email"] if named else None,
                 update_fields=["name"],
             )
         return result

@@ -370,10 +370,12 @@ class WritesToSession(BackgroundJob):
     """Says what a setting of its database session is, and changes it."""
 
     def handle(self) -> str:
+        is_mysql = connection.vendor == "mysql"
         with connection.cursor() as cursor:
-            cursor.execute("SHOW statement_timeout")
-            found: str = cursor.fetchone()[0]
-            cursor.execute("SET statement_timeout = '12345ms'")
+            cursor.execute("SELECT @@lock_wait_timeout" if is_mysql else "SHOW statement_timeout")
+            found = str(cursor.fetchone()[0])
+            name = "SESSION lock_wait_timeout" if is_mysql else "statement_timeout"
+            cursor.execute(f"SET {name} = 12345")
         return found
 
 

@@ -13,17 +13,20 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T], deadline: float = 20.0, message: str | Callable[[], str] = ""
+    condition: Callable[[], T],
+    deadline: float = 20.0,
+    message: str | Callable[[], str] = "",
+    interval: float = INTERVAL,
 ) -> T:
     """Return the first true value of `condition()`, looking for at most `deadline` seconds.
 
-    Raises AssertionError at the deadline. A callable `message` is called only then, so that it can
-    say how things stand.
+    Looks every `interval` seconds. Raises AssertionError at the deadline. A callable `message` is
+    called only then, so that it can say how things stand.
     """
     end = time.monotonic() + deadline
     while not (value := condition()):
         if time.monotonic() >= end:
             text = message() if callable(message) else message
             raise AssertionError(f"not within {deadline:g} s: {text or condition!r}")
-        time.sleep(INTERVAL)
+        time.sleep(interval)
     return value

@@ -16,9 +16,14 @@ LEDGER_OPTIONS: dict[str, dict[str, Any]] = {
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
     },
+    "mysql": {"connect_timeout": 10, "read_timeout": 20, "write_timeout": 20},
 }
-"""Seconds, the last one milliseconds: a cut cable is noticed well within a lease."""
+"""Seconds, `tcp_user_timeout` milliseconds: a cut cable is noticed well within a lease."""
 STATEMENT_TIMEOUT, LOCK_TIMEOUT = "30s", "250ms"
+MARIADB_LIMITS = "SET SESSION max_statement_time = 15, SESSION innodb_lock_wait_timeout = 1"
+MYSQL_LIMITS = "SET SESSION max_execution_time = 15000, SESSION innodb_lock_wait_timeout = 1"
+"""Sooner than the driver gives the connection up; MySQL limits only SELECT. A lock takes a second
+at least to give up."""
 BUSY_TIMEOUT = 5000
 """Milliseconds the ledger waits for SQLite's lock before it says that it is late."""
 
@@ -48,6 +53,10 @@ def limit_statements(alias: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, false)", [STATEMENT_TIMEOUT])
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+    elif connection.vendor == "mysql":
+        is_mariadb: bool = connection.mysql_is_mariadb  # type: ignore[attr-defined]
+        with connection.cursor() as cursor:
+            cursor.execute(MARIADB_LIMITS if is_mariadb else MYSQL_LIMITS)
     elif connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")

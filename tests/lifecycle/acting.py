@@ -96,6 +96,18 @@ def stored(job_id: int) -> Job:
 
 # -- several connections ---------------------------------------------------------------------------
 
+BACKEND = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()"}
+BLOCKED = {
+    "postgresql": "SELECT 1 FROM pg_locks WHERE NOT granted AND pid = %s",
+    "mysql": """
+        SELECT 1 FROM information_schema.innodb_trx
+        WHERE trx_state = 'LOCK WAIT' AND trx_mysql_thread_id = %s
+    """,
+}
+"""Who a connection is to its server, and whether that one waits for a lock."""
+LOOK_EVERY = 0.25
+"""Seconds: MySQL answers anew only when nobody has asked for a tenth of one."""
+
 
 class Other(threading.Thread):
     """Does something in a thread, and so on a connection, of its own. `result()` waits for its end."""
@@ -113,8 +125,8 @@ class Other(threading.Thread):
         try:
             engine = engine_for()
             engine.connection.ensure_connection()
-            if connection.vendor == "postgresql":
-                self.backend = engine.rows("SELECT pg_backend_pid()", [])[0][0]
+            if connection.vendor in BACKEND:
+                self.backend = engine.rows(BACKEND[connection.vendor], [])[0][0]
             self.began.set()
             self.value = self.act(engine)
         except BaseException as error:
@@ -133,9 +145,13 @@ class Other(threading.Thread):
     def wait_until_blocked(self) -> None:
         """Wait until it waits for a lock; on SQLite, whose locks nobody can ask for, until it began."""
         assert self.began.wait(20)
-        if connection.vendor == "postgresql":
-            sql = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid = %s"
-            wait_until(lambda: engine_for().rows(sql, [self.backend]), message="it is not blocked")
+        if connection.vendor in BLOCKED:
+            sql = BLOCKED[connection.vendor]
+            wait_until(
+                lambda: engine_for().rows(sql, [self.backend]),
+                message="it is not blocked",
+                interval=LOOK_EVERY,
+            )
 
 
 def at_once(count: int, act: Callable[[Engine], T]) -> list[T]:

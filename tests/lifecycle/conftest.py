@@ -7,8 +7,6 @@ from jobs.lifecycle.engines import Engine, engine_for
 from jobs.models import Worker
 from tests.factories import make_worker
 
-POSTGRESQL = "postgresql"
-
 
 @pytest.fixture
 def engine() -> Engine:
@@ -29,11 +27,23 @@ def other_worker(worker: Worker) -> Worker:
 
 @pytest.fixture
 def only_postgresql() -> None:
-    if connection.vendor != POSTGRESQL:
+    if connection.vendor != "postgresql":
         pytest.skip("about PostgreSQL")
 
 
 @pytest.fixture
 def only_sqlite() -> None:
-    if connection.vendor == POSTGRESQL:
+    if connection.vendor != "sqlite":
         pytest.skip("about SQLite")
+
+
+@pytest.fixture
+def only_mysql() -> None:
+    if connection.vendor != "mysql":
+        pytest.skip("about MySQL and MariaDB")
+
+
+@pytest.fixture
+def several_writers() -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")

@@ -43,7 +43,7 @@ def test_one_job_asked_for_by_its_id_is_claimed_once(worker: Worker) -> None:
 
 
 def test_a_claimer_passes_over_what_another_is_taking(
-    only_postgresql: None, worker: Worker, other_worker: Worker
+    several_writers: None, worker: Worker, other_worker: Worker
 ) -> None:
     first, second = dispatch(), dispatch()
     with transaction.atomic():

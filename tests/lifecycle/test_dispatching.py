@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from jobs.lifecycle import dispatching
 from jobs.lifecycle.engines import Engine
@@ -75,7 +75,8 @@ def test_no_jobs_are_no_statement(django_assert_num_queries: Any) -> None:
 
 
 def test_a_thousand_jobs_are_one_statement(django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(1):
+    # MySQL is asked for its time before: nothing an INSERT says comes back from it.
+    with django_assert_num_queries(2 if connection.vendor == "mysql" else 1):
         dispatching.dispatch([spec()] * 1000)
 
 

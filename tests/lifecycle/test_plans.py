@@ -39,6 +39,8 @@ def backlog(engine: Engine) -> None:
 @pytest.fixture(params=["analyzed", "unknown"])
 def statistics(request: pytest.FixtureRequest, backlog: None) -> None:
     """Once with what ANALYZE found; on SQLite once without, as it stands where nobody ran it."""
+    if connection.vendor == "mysql":
+        pytest.skip("test_mysql.py counts the rows that MySQL reads")
     if request.param == "unknown":
         if connection.vendor != "sqlite":
             pytest.skip("PostgreSQL counts by itself")

@@ -155,9 +155,9 @@ def test_what_is_old_is_found_in_an_index(engine: Engine, ended: Callable[..., J
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_retry_that_was_first_keeps_the_job(engine: Engine, ended: Callable[..., Job]) -> None:
-    if not connection.features.has_select_for_update_skip_locked:
-        pytest.skip("one writer at a time")
+def test_a_retry_that_was_first_keeps_the_job(
+    several_writers: None, engine: Engine, ended: Callable[..., Job]
+) -> None:
     retried, other = ended(JobStatus.FAILED, 100), ended(JobStatus.FAILED, 100)
     with transaction.atomic():
         assert changing.retry(retried.pk)

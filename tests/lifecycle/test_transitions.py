@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -34,16 +34,28 @@ WATCH = {
         CREATE TRIGGER watch_moves AFTER UPDATE OF status ON jobs_job
         FOR EACH ROW EXECUTE FUNCTION note_move()
     """,
+    "mysql": """
+        CREATE TRIGGER watch_moves AFTER UPDATE ON jobs_job FOR EACH ROW
+        INSERT INTO moves SELECT OLD.status, NEW.status FROM DUAL WHERE OLD.status <> NEW.status
+    """,
+}
+FORGET = {
+    "sqlite": ["DROP TRIGGER watch_moves"],
+    "postgresql": ["DROP TRIGGER watch_moves ON jobs_job", "DROP FUNCTION note_move"],
+    "mysql": ["DROP TRIGGER watch_moves"],
 }
 
 
 @pytest.fixture
-def moves(engine: Engine) -> Callable[[], set[tuple[str, str]]]:
-    """Have the database note every change of a job's status; undone with the test's transaction."""
+def moves(live_database: None, engine: Engine) -> Iterator[Callable[[], set[tuple[str, str]]]]:
+    """Have the database note every change of a job's status, and forget it afterwards."""
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE moves (before varchar(20), after varchar(20))")
+        cursor.execute("CREATE TABLE moves (old_status varchar(20), new_status varchar(20))")
         cursor.execute(WATCH[connection.vendor])
-    return lambda: {(str(a), str(b)) for a, b in engine.rows("SELECT * FROM moves", [])}
+    yield lambda: {(str(a), str(b)) for a, b in engine.rows("SELECT * FROM moves", [])}
+    with connection.cursor() as cursor:
+        for statement in [*FORGET[connection.vendor], "DROP TABLE moves"]:
+            cursor.execute(statement)
 
 
 class Walk:

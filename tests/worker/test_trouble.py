@@ -107,19 +107,31 @@ def test_a_database_that_is_locked_for_long_is_waited_for(worker: StartWorker) -
     assert process.process.poll() is None
 
 
+def end_other_connections() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist "
+            "WHERE db = database() AND id <> connection_id()"
+        )
+        for (number,) in cursor.fetchall():
+            cursor.execute("KILL %s", [number])
+
+
 def test_a_database_that_ends_every_connection_is_reconnected_to(
     worker: StartWorker, tmp_path: Path
 ) -> None:
-    if connection.vendor != "postgresql":
+    if connection.vendor == "sqlite":
         pytest.skip("only a server can end connections")
     process = worker()
     job = sample.Sleeps(log=str(tmp_path / "log"), seconds=2).dispatch()
     lines_of(tmp_path / "log", 1)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    end_other_connections()
     assert finished(job).status == JobStatus.COMPLETED
     assert job.attempts.count() == 1
     assert process.output().count("database_unreachable") == 1
