@@ -1,0 +1,218 @@
+"""What the page of statistics says of a time, from sums alone: charts, and a table by class."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import Any
+
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .. import statistics
+from ..histograms import Histogram
+from ..statistics import Counts, Step, Summary
+from .charts import Chart, Series
+from .filters import Filter, choice
+from .presentation import seconds_text
+from .ranges import DEFAULT, RANGES, Range
+
+CLASSES_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class TrendFilter(Filter):
+    """Which time, of which class and queue, and in which order the classes stand."""
+
+    range: str = DEFAULT
+    sort: str = "time"
+
+    @classmethod
+    def own(cls, query: Any) -> dict[str, Any]:
+        return {
+            "range": choice(query, "range", list(RANGES)) or DEFAULT,
+            "sort": choice(query, "sort", list(COLUMNS)) or "time",
+        }
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """What the jobs of one class did in that time."""
+
+    job_class: str
+    summary: Summary
+
+    @property
+    def name(self) -> str:
+        return self.job_class.rpartition(".")[2]
+
+    @property
+    def runs(self) -> int:
+        """Attempts that ran."""
+        return self.summary.ran.total
+
+    def percentile(self, percent: float) -> float:
+        return self.summary.ran.percentile(percent) or 0.0
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """Key of a column → its text."""
+        ran, peak = self.summary.ran, self.summary.peak_rss
+        spans = {f"p{percent}": ran.percentile(percent) for percent in (50, 95, 99)}
+        return {
+            "runs": f"{self.runs:,}",
+            "failed": share_text(self.summary.counts.failure_rate),
+            **{key: "–" if value is None else seconds_text(value) for key, value in spans.items()},
+            "time": seconds_text(self.summary.ran_seconds),
+            "memory": filesizeformat(peak) if peak else "–",
+        }
+
+
+COLUMNS: dict[str, tuple[Any, Callable[[ClassRow], Any]]] = {
+    "class": (gettext_lazy("Class"), lambda row: row.job_class),
+    "runs": (gettext_lazy("Runs"), lambda row: -row.runs),
+    "failed": (gettext_lazy("Failed"), lambda row: -(row.summary.counts.failure_rate or 0)),
+    "p50": (gettext_lazy("p50"), lambda row: -row.percentile(50)),
+    "p95": (gettext_lazy("p95"), lambda row: -row.percentile(95)),
+    "p99": (gettext_lazy("p99"), lambda row: -row.percentile(99)),
+    "time": (gettext_lazy("Total time"), lambda row: -row.summary.ran_seconds),
+    "memory": (gettext_lazy("Peak memory"), lambda row: -row.summary.peak_rss),
+}
+"""Key → heading, and by what the classes are ordered: largest first, names by the alphabet."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The sums of a time: as a whole, in steps, and by class."""
+
+    range: Range
+    start: datetime
+    end: datetime
+    steps: list[Step]
+    classes: list[ClassRow]
+    """All of them; a page shows the first."""
+
+    @cached_property
+    def whole(self) -> Summary:
+        return sum((step.summary for step in self.steps), statistics.NOTHING)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.whole.counts == Counts()
+
+
+def report(chosen: TrendFilter, now: datetime) -> Report:
+    """Read the sums of the chosen time, in two queries; those of days from memory for a minute."""
+    which = RANGES[chosen.range]
+    if which.kept:
+        found = _remembered(chosen.range, chosen.job_class, chosen.queue, _tick(which.kept))
+    else:
+        found = read(which, chosen.job_class, chosen.queue, now)
+    order = COLUMNS[chosen.sort][1]
+    classes = sorted(found.classes, key=lambda row: (order(row), row.job_class))
+    return replace(found, classes=classes)
+
+
+def read(which: Range, job_class: str, queue: str, now: datetime) -> Report:
+    start = which.start(now)
+    rows = statistics.between(start, now, job_class=job_class, queue=queue)
+    steps = statistics.trend(rows, start, now, which.step)
+    by_class = statistics.summaries(rows, "job_class", waits=False)
+    return Report(which, start, now, steps, [ClassRow(*pair) for pair in by_class.items()])
+
+
+def _tick(seconds: int) -> int:
+    return int(time.monotonic()) // seconds
+
+
+@lru_cache(maxsize=16)
+def _remembered(name: str, job_class: str, queue: str, _: int) -> Report:
+    return read(RANGES[name], job_class, queue, timezone.now())
+
+
+def charts(told: Report) -> list[Chart]:
+    """Return the charts of a report."""
+    starts, step = [one.start for one in told.steps], told.range.step
+    summaries = [one.summary for one in told.steps]
+    counts = [one.counts for one in summaries]
+    common: dict[str, Any] = {"starts": starts, "step": step}
+    outcomes = [
+        Series("completed", _("Completed"), [one.completed for one in counts]),
+        Series("retrying", _("Failed, retried"), [one.retried for one in counts]),
+        Series("failed", _("Failed"), [one.failed for one in counts]),
+        Series("cancelled", _("Cancelled"), [one.cancelled for one in counts]),
+    ]
+    return [
+        Chart(
+            "throughput",
+            _("Throughput"),
+            _("How many jobs and attempts ended how, in each step."),
+            outcomes,
+            words=count_text,
+            stacked=True,
+            total=_("%(n)s jobs finished") % {"n": count_text(told.whole.counts.finished)},
+            **common,
+        ),
+        _spans("wait", _("Wait"), [one.waited for one in summaries], common),
+        _spans("run", _("Run time"), [one.ran for one in summaries], common),
+        Chart(
+            "failures",
+            _("Failure rate"),
+            _("The failed share of the attempts that completed or failed."),
+            [Series("failed", _("Failed"), [one.failure_rate for one in counts])],
+            words=share_text,
+            total=share_text(told.whole.counts.failure_rate),
+            **common,
+        ),
+        Chart(
+            "memory",
+            _("Peak memory"),
+            _("The most memory that any one attempt had."),
+            [Series("running", _("Largest"), [one.peak_rss or None for one in summaries])],
+            words=lambda value: str(filesizeformat(value)),
+            total=str(filesizeformat(told.whole.peak_rss)) if told.whole.peak_rss else "",
+            **common,
+        ),
+    ]
+
+
+def _spans(key: str, title: str, histograms: list[Histogram], common: dict[str, Any]) -> Chart:
+    whole = sum(histograms, Histogram())
+    percentiles = {percent: [one.percentile(percent) for one in histograms] for percent in (50, 95)}
+    described = {
+        "wait": _("From when attempts were due until a process had them."),
+        "run": _("From then until they ended."),
+    }
+    median, most = whole.percentile(50), whole.percentile(95)
+    total = ""
+    if median is not None and most is not None:
+        total = f"p50 {seconds_text(median)} · p95 {seconds_text(most)}"
+    return Chart(
+        key,
+        title,
+        described[key],
+        [
+            Series("median", _("p50: half are below"), percentiles[50]),
+            Series("most", _("p95: 19 of 20 are below"), percentiles[95]),
+        ],
+        words=seconds_text,
+        total=total,
+        **common,
+    )
+
+
+def count_text(value: float) -> str:
+    return f"{int(value):,}"
+
+
+def share_text(share: float | None) -> str:
+    """Return a share of 1 in percent."""
+    if share is None:
+        return "–"
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
