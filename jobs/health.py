@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import Error
 
 from .lifecycle.engines import Engine, engine_for
+from .lifecycle.pausing import paused_queues
 from .models import Job, Worker
 from .states import LIVE_WORKERS, WAITING, JobStatus
 
@@ -97,12 +98,16 @@ class Examination:
 def oldest_due(engine: Engine, queues: Sequence[str] = ()) -> datetime | None:
     """Return since when the oldest due job waits, in these queues or in all; None where none does.
 
-    A waiting job that is due counts, too: with no worker nobody queues it.
+    A waiting job that is due counts, too: with no worker nobody queues it. Jobs of paused queues do
+    not: they are meant to wait.
     """
-    found = [_oldest_queued(engine, queue) for queue in queues or engine.due_queues()]
-    waiting = Job.objects.using(engine.alias).filter(
+    paused = paused_queues(engine)
+    served = [queue for queue in queues or engine.due_queues() if queue not in paused]
+    found = [_oldest_queued(engine, queue) for queue in served]
+    late = Job.objects.using(engine.alias).filter(
         status__in=sorted(WAITING), run_at__lte=engine.now()
     )
+    waiting = late.exclude(queue__in=paused)
     if queues:
         waiting = waiting.filter(queue__in=queues)
     found.append(waiting.order_by("run_at").values_list("run_at", flat=True).first())

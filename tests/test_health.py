@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from jobs.health import oldest_due
 from jobs.lifecycle.engines import engine_for
+from jobs.lifecycle.pausing import pause
 from jobs.states import JobStatus, WorkerStatus
 from jobs.worker.start import host_id
 
@@ -115,6 +116,15 @@ def test_jobs_of_other_queues_and_jobs_due_later_do_not_count(probe: Probe) -> N
     queued(-400, status=JobStatus.SCHEDULED)
     assert probe("due", "--queues", "default")[0] == 0
     assert probe("due", "--queues", "mail")[0] == 1
+
+
+def test_jobs_of_a_paused_queue_are_meant_to_wait(probe: Probe) -> None:
+    make_names(queues=("default",))
+    queued(400)
+    queued(400, status=JobStatus.SCHEDULED)
+    assert probe("due")[0] == 1
+    pause("default")
+    assert probe("due")[0] == 0
 
 
 def test_as_json_it_is_one_object(db: None, capsys: pytest.CaptureFixture[str]) -> None:

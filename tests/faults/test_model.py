@@ -204,7 +204,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(by=somebody, gone=st.booleans())
     def rescue(self, by: int, gone: bool) -> None:
         worker = self.workers[by]
-        is_over = worker in leasing.expired(self.engine)
+        is_over = worker in {one.pk for one in leasing.expired(self.engine)}
         settled = leasing.rescue(self.engine, worker, gone=gone)
         assert (settled is not None) == (worker not in self.lost and (gone or is_over))
         if settled is None:
