@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME,…",
         help="measures, or how their names begin: drain, latency, …",
     )
-    parser.add_argument("--database", nargs="+", choices=VENDORS, default=list(VENDORS))
+    parser.add_argument("--database", nargs="+", choices=VENDORS, default=list(VENDORS[:2]))
     parser.add_argument("--runs", type=int, default=0, help="of each measure (default: 3)")
     parser.add_argument("--quick", action="store_true", help="one short run: does it work at all?")
     parser.add_argument("--results", type=Path, help="file to add to (default: bench/results/DATE)")

@@ -14,7 +14,7 @@ class Entry(NamedTuple):
     postgresql: float | None = None
 
     def target(self, vendor: str) -> float | None:
-        return self.sqlite if vendor == "sqlite" else self.postgresql
+        return {"sqlite": self.sqlite, "postgresql": self.postgresql}.get(vendor)
 
     def is_met(self, vendor: str, value: float) -> bool | None:
         """Whether a value reaches the target; None where there is none."""

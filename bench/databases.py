@@ -7,16 +7,17 @@ import shutil
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
 
-VENDORS = ("sqlite", "postgresql")
+VENDORS = ("sqlite", "postgresql", "mysql")
+MYSQL_HERE = "mysql://root@127.0.0.1:3306/"
 DURABLE = {"listen_addresses": "", "max_connections": "200", "shared_buffers": "128MB"}
 """Settings of the server that is brought along: those of a new installation, fsync included."""
 
@@ -92,8 +93,53 @@ class PostgreSQLDatabase:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
+class MySQLDatabase:
+    """A database of its own name on a MySQL or MariaDB server, which has no templates to copy."""
+
+    vendor = "mysql"
+
+    def __init__(self, server: str) -> None:
+        self.parts = urlsplit(server)
+        self.name = f"jobs_bench_{uuid.uuid4().hex[:8]}"
+        self.url = self.parts._replace(path=f"/{self.name}").geturl()
+        self.tables: list[str] = []
+
+    def prepare(self, migrate: Callable[[], object]) -> None:
+        self._execute(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
+        migrate()
+        self.tables = [str(name) for (name,) in self._execute(f"SHOW TABLES FROM {self.name}")]
+
+    def reset(self) -> None:
+        kept = {"django_migrations", "django_content_type", "auth_permission"}
+        emptied = [f"TRUNCATE {self.name}.{name}" for name in self.tables if name not in kept]
+        self._execute("SET foreign_key_checks = 0", *emptied)
+
+    def remove(self) -> None:
+        self._execute(f"DROP DATABASE IF EXISTS {self.name}")
+
+    def _execute(self, *statements: str) -> Sequence[tuple[Any, ...]]:
+        """Run statements, and return the rows of the last."""
+        import MySQLdb
+
+        found: Sequence[tuple[Any, ...]] = ()
+        at = self.parts
+        given = (at.hostname, at.port, at.username, at.password)
+        known = zip(("host", "port", "user", "password"), given, strict=True)
+        named: dict[str, Any] = {name: value for name, value in known if value}
+        with (
+            closing(MySQLdb.connect(**named)) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
+            for statement in statements:
+                cursor.execute(statement)
+                found = cursor.fetchall()
+        return found
+
+
 def open_database(vendor: str) -> Database:
     """Return a database of this vendor, still without its schema."""
+    if vendor == "mysql":
+        return MySQLDatabase(os.environ.get("BENCH_MYSQL_URL") or MYSQL_HERE)
     return SQLiteDatabase() if vendor == "sqlite" else PostgreSQLDatabase(postgresql_server())
 
 

@@ -115,6 +115,8 @@ class History:
         self.dispatched = f"{end:.6f} + (n - {count}) * {days * 86_400 / max(count, 1):.9f}"
         finished = f"{self.dispatched} + {WAITED} + 60 * (number - 1) + {TOOK}"
         self.sums = Sums.of(using, self.dialect, finished, first_id)
+        if self.dialect.prepare:
+            self._execute(self.dialect.prepare)
 
     def jobs(self) -> dict[str, str]:
         """Return field → expression for a job."""
@@ -177,8 +179,8 @@ class History:
         """Have ids go on behind the last, and tell the planner what there is."""
         for statement in self.connection.ops.sequence_reset_sql(no_style(), list(written)):
             self._execute(statement)
-        for model in written:
-            self._execute(f"ANALYZE {model._meta.db_table}")
+        for model in written if self.dialect.analyze else ():
+            self._execute(f"{self.dialect.analyze} {model._meta.db_table}")
 
     def _columns(
         self, model: type[models.Model], given: Mapping[str, str]

@@ -19,7 +19,8 @@ TRIES = "CASE WHEN dice = 99 THEN 1 ELSE MADE END".replace("MADE", MADE)
 WAITED_MS = "n % 50 * 100"
 WAITED = f"({WAITED_MS}) / 1000.0"
 """Seconds until its first attempt; each further one is due a minute after, and waits as long."""
-CLASS_PLACE, QUEUE_PLACE = "(n / 7)", "(n / 13)"
+CLASS_PLACE, QUEUE_PLACE = "((n - n % 7) / 7)", "((n - n % 13) / 13)"
+"""Whole numbers, also where a division has a remainder."""
 TOOK_MS = f"(1 + n * 37 % 3000) * (1 + {CLASS_PLACE} % {len(CLASSES)})"
 TOOK = f"({TOOK_MS}) / 1000.0"
 """Seconds each of its attempts took."""
@@ -37,7 +38,7 @@ TRACEBACK = """Traceback (most recent call last):
     response.raise_for_status()
 shop.errors.{type}: {message}
 """
-ERROR_PLACE = f"(n / 3 % {len(ERRORS)})"
+ERROR_PLACE = f"((n - n % 3) / 3 % {len(ERRORS)})"
 NUMBERS = "(SELECT 1 AS number UNION ALL SELECT 2 UNION ALL SELECT 3) AS numbers"
 
 

@@ -126,6 +126,11 @@ def _version() -> str:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT 'SQLite ' || sqlite_version() || ', WAL, synchronous=NORMAL'")
+        elif connection.vendor == "mysql":
+            cursor.execute(
+                "SELECT concat(@@version_comment, ' ', @@version, "
+                "', innodb_flush_log_at_trx_commit=', @@innodb_flush_log_at_trx_commit)"
+            )
         else:
             cursor.execute(
                 "SELECT 'PostgreSQL ' || current_setting('server_version')"
