@@ -22,6 +22,7 @@ from .conf import PREFIX, TYPES, BadSetting, conf, read
 from .job import BackgroundJob
 from .models import Job
 from .options import OPTIONS
+from .routing import JobsRouter
 
 TAG = "jobs"
 COMMAND = "runworker"
@@ -64,6 +65,25 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(TAG)
+def check_databases_of_queues(**_: Any) -> list[CheckMessage]:
+    """E007: databases that are named for jobs, and cannot be used for them."""
+    try:
+        named = {*(conf.QUEUE_DATABASES or {}).values()}
+        if conf.DATABASE:
+            named.add(conf.DATABASE)
+    except BadSetting:
+        return []  # E001 says so.
+    unknown = sorted(named - set(settings.DATABASES))
+    found = [f"{alias!r} holds jobs, but DATABASES has no such alias." for alias in unknown]
+    if named and not any(isinstance(one, JobsRouter) for one in router.routers):
+        found.append(
+            f"{PREFIX}DATABASE and {PREFIX}QUEUE_DATABASES do nothing without their router."
+        )
+    hint = 'Name aliases of DATABASES, and set DATABASE_ROUTERS = ["jobs.routing.JobsRouter"].'
+    return [Error(message, hint=hint, id="jobs.E007") for message in found]
 
 
 @register(TAG)
@@ -140,6 +160,8 @@ def _near_misses(cls: type[BackgroundJob]) -> Iterator[tuple[str, str]]:
 def check_sqlite(**_: Any) -> list[CheckMessage]:
     """W002: a SQLite database without the settings under which workers and web server share it."""
     alias = router.db_for_write(Job)
+    if alias not in connections:
+        return []  # E007 says so.
     return [
         Warning(
             f"The SQLite database {alias!r} holds the jobs, and its {problem}.",
@@ -173,7 +195,8 @@ def sqlite_problems(alias: str) -> list[str]:
 def check_sqlite_library(**_: Any) -> list[CheckMessage]:
     """W003: an SQLite library with a bug that can corrupt databases in WAL mode."""
     first, last = WAL_RESET_BUG
-    if connections[router.db_for_write(Job)].vendor != "sqlite":
+    alias = router.db_for_write(Job)
+    if alias not in connections or connections[alias].vendor != "sqlite":
         return []
     if not first <= sqlite3.sqlite_version_info <= last:
         return []

@@ -21,6 +21,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
 Delay = Annotated[float, msgspec.Meta(ge=0, le=31_536_000)]
 Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
 Bytes = Annotated[int, msgspec.Meta(ge=1)]
+Token = Annotated[str, msgspec.Meta(min_length=16, pattern=r"^[A-Za-z0-9._~+/=-]+$")]
+"""What an `Authorization: Bearer` header can carry."""
 Delays = Annotated[list[Delay], msgspec.Meta(min_length=1)]
 
 
@@ -59,6 +61,10 @@ class Settings:
     """Seconds after which a worker that renewed nothing is presumed dead."""
     POLL_INTERVAL: Seconds = 1.0
     """Longest pause, in seconds, between two looks for due jobs while a worker is idle."""
+    DATABASE: str | None = None
+    """Alias of the database this process's jobs are in; needs `jobs.routing.JobsRouter`."""
+    QUEUE_DATABASES: dict[str, str] | None = None
+    """Queues with a database of their own, and its alias: `reports=bulk,exports=bulk`."""
     LISTEN: bool = True
     """Whether workers on PostgreSQL wait with LISTEN; turn it off behind PgBouncer."""
     CLAIM_AHEAD: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
@@ -79,6 +85,12 @@ class Settings:
     """Bytes of JSON the arguments of a job may take."""
     RESULT_LIMIT: Bytes = 256 * 1024
     """Bytes of JSON the result of a job may take."""
+    METRICS_TOKEN: Token | None = None
+    """Token of 16 characters or more that opens `/metrics`; without one a login is needed."""
+    API_TOKEN: Token | None = None
+    """Token of 16 characters or more that opens `/api/` with the rights of one user."""
+    API_USER: str | None = None
+    """Name of the user whose rights the API token has."""
 
 
 TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
@@ -100,7 +112,8 @@ def read(name: str) -> Any:
     try:
         return msgspec.convert(_parsed(value, kind), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise BadSetting(f"{variable} is {value!r}: {explain(str(error), kind)}") from None
+        shown = "a text that cannot be used" if kind == Token | None else repr(value)
+        raise BadSetting(f"{variable} is {shown}: {explain(str(error), kind)}") from None
 
 
 BOOL_WORDS = {"yes": True, "on": True, "no": False, "off": False}
@@ -113,6 +126,9 @@ def _parsed(value: Any, kind: Any) -> Any:
         return value
     if kind is bool:
         return BOOL_WORDS.get(value.lower(), value)
+    if any(get_origin(part) is dict for part in get_args(kind)):
+        pairs = (part.partition("=") for part in value.split(","))
+        return {name.strip(): item.strip() for name, _, item in pairs}
     return [part.strip() for part in value.split(",")] if "," in value else value
 
 

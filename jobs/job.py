@@ -183,7 +183,7 @@ class BackgroundJob:
         specs = [spec._replace(arguments=cls._own(each).arguments()) for each in instances]
         if len(specs) <= batch_size:
             return dispatch(specs, using)
-        with transaction.atomic(using=alias_for(using)):
+        with transaction.atomic(using=alias_for(using, spec.queue)):
             batches = (specs[at : at + batch_size] for at in range(0, len(specs), batch_size))
             return [job for batch in batches for job in dispatch(batch, using)]
 

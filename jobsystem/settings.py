@@ -98,6 +98,11 @@ def database(url: str) -> dict[str, Any]:
 DATABASES = {
     "default": database(os.environ.get("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 }
+# Further ones, for queues with a database of their own: DATABASE_URL_BULK is the alias "bulk".
+for name, url in os.environ.items():
+    if name.startswith("DATABASE_URL_") and url:
+        DATABASES[name.removeprefix("DATABASE_URL_").lower()] = database(url)
+DATABASE_ROUTERS = ["jobs.routing.JobsRouter"]
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{validator}"}

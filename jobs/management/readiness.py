@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, OutputWrapper
 
 from ..checks import TAG
 
-REFUSED = {"jobs.E001", "jobs.E002", "jobs.E005", "jobs.W002"}
+REFUSED = {"jobs.E001", "jobs.E002", "jobs.E005", "jobs.E007", "jobs.W002"}
 """Settings nothing can be done with, and a SQLite database that would lose writes."""
 
 

@@ -6,14 +6,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from ...models import Job
+from ...routing import alias_of_queue
 from .base import Engine, Listener
 
 __all__ = ["Engine", "Listener", "alias_for", "engine_for"]
 
 
-def alias_for(using: str | None = None) -> str:
-    """Return the alias of the database that holds the jobs: `using`, or what the routers say."""
-    return using or router.db_for_write(Job)
+def alias_for(using: str | None = None, queue: str = "") -> str:
+    """Return the alias of the database that holds the jobs: `using`, or that of their queue where
+    it has one of its own, or what the routers say."""
+    return using or alias_of_queue(queue) or router.db_for_write(Job)
 
 
 def engine_for(using: str | None = None) -> Engine:
