@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -46,7 +46,19 @@ def reason_label(reason: str) -> str:
 
 @register.filter
 def action_label(action: str) -> str:
-    return {"retry": _("Retried"), "cancel": _("Cancel asked for")}.get(action, action)
+    labels = {
+        "retry": _("Retried"),
+        "retry_at": _("Retry asked for"),
+        "cancel": _("Cancel asked for"),
+        "dump": _("Stacks asked for"),
+        "copy": _("Run once more"),
+        "dispatch": _("Dispatched"),
+        "pause": _("Paused"),
+        "resume": _("Resumed"),
+        "drain": _("Asked to leave"),
+        "forget": _("Forgotten"),
+    }
+    return labels.get(action, action)
 
 
 @register.filter
@@ -57,6 +69,11 @@ def from_iso(value: Any) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else None
+
+
+@register.filter
+def elapsed(since: datetime, now: datetime) -> timedelta:
+    return max(now - since, timedelta(0))
 
 
 @register.simple_tag

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.db import router
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from ..models import Job
@@ -14,6 +13,7 @@ from ..states import JobStatus
 from . import stats
 from .access import closed
 from .presentation import status_label
+from .responses import to_next
 
 
 @closed("view_job", "retry_job", method="POST")
@@ -52,12 +52,7 @@ def load(job_id: int) -> Job:
 
 
 def back(request: HttpRequest, job: Job) -> HttpResponseRedirect:
-    """Return to the page the action was asked for on, if it is one of this site."""
-    target = request.POST.get("next", "")
-    trusted = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return HttpResponseRedirect(target if trusted else job.get_absolute_url())
+    return to_next(request, job.get_absolute_url())
 
 
 def title(job: Job) -> str:

@@ -14,11 +14,16 @@ _secret = re.compile(
 _password_of_url = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 
 
+def is_secret(name: str) -> bool:
+    """Whether what stands under `name` is masked."""
+    return bool(_secret.search(name))
+
+
 def redacted(value: Any) -> Any:
     """Return `value` with what stands under a telling name masked, at any depth."""
     if isinstance(value, dict):
         return {
-            key: MASK if _secret.search(str(key)) else redacted(inner)
+            key: MASK if is_secret(str(key)) else redacted(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list):

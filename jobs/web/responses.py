@@ -7,15 +7,19 @@ import re
 from typing import Any
 
 from django.contrib.messages import get_messages
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import render as render_template
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..models import Job
 
 LIVE_HEADER = "X-Jobs-Live"
 """Sent by `jobs.js` when it fetches a page again."""
 
-CODENAMES = ("view_job_arguments", "view_job_logs", "retry_job", "cancel_job")
+CODENAMES = (
+    *("view_job_arguments", "view_job_logs", "retry_job", "cancel_job", "dispatch_job"),
+    *("manage_queue", "manage_worker"),
+)
 
 # The token is masked anew in every answer; without this no two answers would be equal.
 _token = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]+"')
@@ -50,3 +54,12 @@ def refuse(request: HttpRequest, status: int, **context: Any) -> HttpResponse:
     return render_template(
         request, "jobs/refused.html", {"status": status, "bare": True, **context}, status=status
     )
+
+
+def to_next(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
+    """Return to the page an action was asked for on, if it is one of this site."""
+    target = request.POST.get("next", "")
+    trusted = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return HttpResponseRedirect(target if trusted else otherwise)

@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 
-from ..models import Attempt, Job, JobClass, Queue
-from ..states import FINAL, AttemptStatus
+from ..models import Attempt, JobClass, Queue
+from ..states import AttemptStatus
 from . import logs, stats
 from .access import closed
-from .filters import SIZES, Filter, JobFilter, LogFilter, number
+from .filters import SIZES, Filter, JobFilter, LogFilter
 from .paging import SPAN, Page, Row, page_of, searched_page_of
 from .responses import render
 
@@ -41,23 +41,6 @@ def list_jobs(request: HttpRequest) -> HttpResponseBase:
         **choices(chosen),
     }
     return render(request, "jobs/list.html", context | links(chosen, page))
-
-
-@closed("view_job")
-def show_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
-    job = get_object_or_404(Job, pk=job_id)
-    before, after = number(request.GET, "before"), number(request.GET, "after")
-    attempts = job.attempts.select_related("worker").defer(*LARGE_OF_ATTEMPT)
-    page = page_of(attempts, ATTEMPTS_SHOWN, before, after, key="number")
-    context = {
-        "job": job,
-        "page": page,
-        "latest": job.attempts.select_related("worker").order_by("-number").first(),
-        "audit": job.audit.order_by("-id")[:ATTEMPTS_SHOWN],
-        "settled": job.status in FINAL,
-        "served": stats.serving(stats.live_workers(), job.queue),
-    }
-    return render(request, "jobs/job.html", context | links(Filter(), page))
 
 
 @closed("view_job", "view_job_logs")

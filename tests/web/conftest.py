@@ -7,7 +7,10 @@ from django.test import Client
 
 from tests.factories import make_user
 
-ALL = ("view_job", "view_job_arguments", "view_job_logs", "retry_job", "cancel_job")
+ALL = (
+    *("view_job", "view_job_arguments", "view_job_logs", "retry_job", "cancel_job"),
+    *("dispatch_job", "manage_queue", "manage_worker"),
+)
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ def test_an_attempt_says_when_where_and_what_it_used(operator) -> None:
         peak_rss=50 * 2**20,
     )
     html = page(operator, job)
-    for part in ("1 min 15 s", "1.26 s", "50.0\xa0MB", "beta", "4711", started.isoformat()):
+    ended = (started + timedelta(seconds=75)).isoformat()
+    for part in ("ran 1 min 15 s", "CPU 1.26 s", "50.0\xa0MB", "beta", "4711", ended):
         assert part in html
 
 
@@ -124,8 +125,11 @@ def test_the_command_that_runs_it_is_there_to_copy(operator) -> None:
 
 def test_buttons_that_cannot_work_say_why(operator) -> None:
     html = page(operator, make_job(JobStatus.COMPLETED))
-    assert "Only failed and cancelled jobs can be retried" in html
-    assert "It has finished" in html
+    assert "Retry: it has completed; only failed and cancelled jobs can be retried." in html
+    assert "Cancel: it has finished." in html
+    assert "Run again: this server has no job class of this name." in html
+    html = page(operator, make_job(JobStatus.RUNNING))
+    assert "Retry: it is running; cancel it first." in html
 
 
 def test_thousands_of_attempts_are_paged(operator) -> None:

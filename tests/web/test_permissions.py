@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from jobs.models import AuditEntry, Job
 from jobs.states import JobStatus
-from tests.factories import make_attempt, make_job, make_user
+from tests.factories import make_attempt, make_job, make_user, make_worker
 
 from .conftest import ALL
 
@@ -20,6 +22,16 @@ NEEDS = {
     "output": ("GET", {"view_job", "view_job_logs"}),
     "logs": ("GET", {"view_job", "view_job_logs"}),
     "logs/": ("GET", {"view_job", "view_job_logs"}),
+    "queues": ("GET", {"view_job"}),
+    "pause": ("POST", {"view_job", "manage_queue"}),
+    "resume": ("POST", {"view_job", "manage_queue"}),
+    "workers": ("GET", {"view_job"}),
+    "drain": ("POST", {"view_job", "manage_worker"}),
+    "forget": ("POST", {"view_job", "manage_worker"}),
+    "retry_at": ("POST", {"view_job", "retry_job"}),
+    "run_again": ("POST", {"view_job", "dispatch_job"}),
+    "edit": ("GET", {"view_job", "view_job_arguments", "dispatch_job"}),
+    "run_copy": ("POST", {"view_job", "view_job_arguments", "dispatch_job"}),
     "retry": ("POST", {"view_job", "retry_job"}),
     "cancel": ("POST", {"view_job", "cancel_job"}),
 }
@@ -40,15 +52,16 @@ def urls() -> dict[str, URLPattern]:
 def address(name: str, job: Job) -> str:
     if name == "logs/":
         return reverse("jobs:logs") + "/"
-    arguments = {"job": [job.pk], "retry": [job.pk], "cancel": [job.pk]}
-    numbered = {"attempt": [job.pk, 1], "output": [job.pk, 1]}
-    return reverse(f"jobs:{name}", args=(arguments | numbered).get(name, []))
+    values = {"job_id": job.pk, "number": 1, "worker_id": UUID(int=1)}
+    needed = urls()[name].pattern.converters
+    return reverse(f"jobs:{name}", kwargs={key: values[key] for key in needed})
 
 
 @pytest.fixture
 def job(db: None) -> Job:
     job = make_job(JobStatus.FAILED)
     make_attempt(job, "failed")
+    make_worker(id=UUID(int=1))
     return job
 
 
