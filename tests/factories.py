@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from jobs.models import Attempt, AuditEntry, Job, JobClass, OutputChunk, Queue, Worker
-from jobs.output import Line, encode
+from jobs.models import (
+    Attempt,
+    AuditEntry,
+    Job,
+    JobClass,
+    Operation,
+    OutputChunk,
+    Queue,
+    Worker,
+)
+from jobs.output import Line, decode, encode, source_bits
 from jobs.states import FINAL, AttemptStatus, JobStatus, WorkerStatus
 
 
@@ -52,12 +62,33 @@ def make_output(attempt: Attempt, *pieces: tuple[str, str], gap: int = 0) -> Out
     size = sum(len(text.encode()) for _, text in pieces)
     start = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp() * 1000
     lines = [Line(int(start) + n, source, text) for n, (source, text) in enumerate(pieces)]
+    first, continues = last.last_line + 1 if last else 1, False
+    if last and gap == 0:
+        ended = decode(last.entries)[-1]
+        continues = not ended.text.endswith("\n") and ended.source == pieces[0][0]
+        first -= continues
     attempt.output_bytes = position + size
     attempt.output_dropped += gap
     attempt.save(update_fields=["output_bytes", "output_dropped"])
     return OutputChunk.objects.create(
-        attempt=attempt, position=position, size=size, entries=encode(lines)
+        attempt=attempt,
+        position=position,
+        size=size,
+        entries=encode(lines),
+        first_line=first,
+        last_line=first + lines_begun(pieces) - 1,
+        continues=continues,
+        sources=source_bits(source for source, _ in pieces),
     )
+
+
+def lines_begun(pieces: Sequence[tuple[str, str]]) -> int:
+    """Return how many lines there are in pieces; another source begins another line."""
+    count, before = 0, ""
+    for source, text in pieces:
+        count += text.count("\n") + (not text.endswith("\n")) - (before == source)
+        before = "" if text.endswith("\n") else source
+    return count
 
 
 def make_worker(status: str = WorkerStatus.RUNNING, **values: Any) -> Worker:
@@ -79,6 +110,18 @@ def make_worker(status: str = WorkerStatus.RUNNING, **values: Any) -> Worker:
 def make_audit(job: Job, action: str = "retry", **values: Any) -> AuditEntry:
     defaults = {"status": job.status, "actor_name": "ana", "at": timezone.now()}
     return AuditEntry.objects.create(job=job, action=action, **(defaults | values))
+
+
+def make_operation(kind: str = "retry", **values: Any) -> Operation:
+    """Store an operation on all jobs that nobody has begun with."""
+    defaults: dict[str, Any] = {
+        "selection": {},
+        "asked_at": timezone.now(),
+        "last_job": 10**9,
+        "estimated": 12,
+        "actor_name": "ana",
+    }
+    return Operation.objects.create(kind=kind, **(defaults | values))
 
 
 def make_names(classes: tuple[str, ...] = (), queues: tuple[str, ...] = ()) -> None:

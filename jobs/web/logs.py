@@ -1,131 +1,42 @@
-"""Reads stored output as numbered rows, from its end, its middle, or where a reader stopped."""
+"""Parts of the log of one attempt: its end, what precedes a line, what follows it, what matches."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import F, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F, QuerySet
 from django.http import QueryDict
-from django.utils import timezone
 
 from ..models import Attempt, OutputChunk
-from ..output import Line, decode
-from .filters import number, text
-from .terminal import Segment, segments
+from ..output import decode
+from .filters import number
+from .rows import Chunk, LineFilter, Reader, Row
 
 VIEW_BYTES = 256 * 1024
 VIEW_LINES = 1_000
 """How much of a log one page shows: whichever is less."""
 
-LONGEST_LINE = 16_384
-"""Characters of one line that are shown."""
+SEARCH_BYTES = 4 * 1024 * 1024
+"""How much of a log one page looks through for a level or a text."""
 
-TAIL_LINES = 12
-TAIL_CHUNKS = 3
-"""How much of each attempt the page of all logs shows: lines, out of so many stored pieces."""
+FEW_PIECES, PIECES = 50, 2_000
+"""Stored pieces that mostly hold enough, and that one page looks at, however small they are."""
 
-
-class Row(NamedTuple):
-    """One line of output, or, with `gap`, the place where so many bytes were not kept."""
-
-    number: int
-    at: int
-    source: str
-    text: str
-    gap: int = 0
-
-    @property
-    def iso(self) -> str:
-        """Its time of arrival in UTC, as `<time datetime>` takes it."""
-        return datetime.fromtimestamp(self.at / 1000, UTC).isoformat(" ", "milliseconds")
-
-    @property
-    def clock(self) -> str:
-        """Its time of arrival in the current zone, without the date."""
-        moment = datetime.fromtimestamp(self.at / 1000, timezone.get_current_timezone())
-        return f"{moment:%H:%M:%S}"
-
-    @property
-    def overwrites(self) -> bool:
-        """Whether a carriage return takes back what stood in this line."""
-        return "\r" in self.text.rstrip("\r")
-
-    @property
-    def is_cut(self) -> bool:
-        return len(self.text) >= LONGEST_LINE
-
-    @property
-    def segments(self) -> list[Segment]:
-        """The text as a terminal would show it, with its colours."""
-        return segments(self.text.rstrip("\r").rpartition("\r")[2][:LONGEST_LINE])
+CONTEXT_LINES = 20
+"""Lines shown above one that a link leads to."""
 
 
-@dataclass
-class Reader:
-    """Folds chunks into rows. Its fields are where it stands, so reading can go on from there."""
+class Extent(NamedTuple):
+    """What a stored piece covers, without the piece itself."""
 
-    position: int = 0
-    """Bytes of output already read."""
-    number: int = 0
-    """Number of the latest row."""
-    row: Row | None = None
-    """The latest row while no line end was seen for it."""
-
-    @classmethod
-    def resume(cls, query: QueryDict) -> Reader:
-        """Return the reader whose `cursor` is in a query string."""
-        line, source = number(query, "line") or 0, text(query, "open", 10)
-        row = Row(line, 0, source, "") if source else None
-        return cls(number(query, "after") or 0, line, row)
-
-    @property
-    def cursor(self) -> str:
-        """The query string that goes on from here."""
-        source = self.row.source if self.row else ""
-        return "?" + urlencode({"after": self.position, "line": self.number, "open": source})
-
-    def rows(self, chunks: Iterable[tuple[int, int, str]]) -> Iterator[Row]:
-        """Yield the rows of `chunks`: (position, size, entries), in order.
-
-        The last row may be unfinished; it is then yielded as it stands and stays open.
-        """
-        for position, size, entries in chunks:
-            if position > self.position:
-                yield from self._close()
-                yield Row(0, 0, "", "", gap=position - self.position)
-            self.position = position + size
-            for line in decode(entries):
-                yield from self._take(line)
-        if self.row and self.row.text:
-            yield self.row
-
-    def _take(self, line: Line) -> Iterator[Row]:
-        if self.row and self.row.source != line.source:
-            yield from self._close()
-        *complete, rest = line.text.split("\n")
-        for piece in complete:
-            yield self._extended(line, piece)
-            self.row = None
-        if rest:
-            self.row = self._extended(line, rest)
-
-    def _extended(self, line: Line, piece: str) -> Row:
-        if self.row is None:
-            self.number += 1
-            return Row(self.number, line.at, line.source, piece[: LONGEST_LINE + 1])
-        room = max(LONGEST_LINE + 1 - len(self.row.text), 0)
-        return self.row._replace(text=self.row.text + piece[:room], at=self.row.at or line.at)
-
-    def _close(self) -> Iterator[Row]:
-        if self.row and self.row.text:
-            yield self.row
-        self.row = None
+    position: int
+    size: int
+    first_line: int
+    last_line: int
 
 
 @dataclass(frozen=True)
@@ -133,10 +44,31 @@ class View:
     """The part of a log that one page shows."""
 
     rows: list[Row]
-    earlier: int | None
+    reader: Reader
+    picked: LineFilter
+    earlier: int | None = None
     """The line to load earlier ones before; None where the first one is shown."""
-    cursor: str
-    """The query string that asks for what comes next."""
+    later: int | None = None
+    """The line to load from; None where the end is shown."""
+    searched: tuple[int, int] | None = None
+    """The first and the last line looked through, where a filter is on."""
+    line: int | None = None
+    """The line that was asked for."""
+
+    @property
+    def cursor(self) -> str:
+        """The query string that asks for what comes next."""
+        return self.reader.cursor(**self.picked.pairs())
+
+    @property
+    def earlier_url(self) -> str:
+        return "?" + urlencode({"before": self.earlier, **self.picked.pairs()})
+
+    @property
+    def later_url(self) -> str:
+        """Where the next lines are; of matches, which are found from the end, the last ones."""
+        pairs = self.picked.pairs()
+        return "?" + urlencode(pairs or {"from": self.later})
 
     @property
     def last(self) -> int:
@@ -144,55 +76,204 @@ class View:
         return max((row.number for row in self.rows), default=0)
 
 
-def chunks_of(attempt: Attempt, position: int = 0) -> Iterator[tuple[int, int, str]]:
-    """Yield position, size and entries of what was kept, from `position` on."""
-    chunks = attempt.chunks.filter(position__gte=position).order_by("position")
-    return chunks.values_list("position", "size", "entries").iterator(chunk_size=16)
+@dataclass
+class Pane:
+    """The rows a page has room for; over that, the first ones or the last ones go."""
+
+    rows: deque[Row] = field(default_factory=deque)
+    size: int = 0
+
+    def is_full(self) -> bool:
+        return len(self.rows) >= VIEW_LINES or self.size >= VIEW_BYTES
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        self.size += len(row.text)
+
+    def push(self, row: Row) -> None:
+        """Add a row and let those go from the top that there is no more room for."""
+        self.add(row)
+        while len(self.rows) > VIEW_LINES or self.size > VIEW_BYTES:
+            self.size -= len(self.rows.popleft().text)
+
+    def first(self) -> int:
+        return next((row.number for row in self.rows if row.number), 1)
 
 
 def view_of(attempt: Attempt, query: QueryDict) -> View:
-    """Return the end of an attempt's log, what precedes `?before=`, or what follows `?after=`."""
-    resumed = "after" in query
-    reader = Reader.resume(query) if resumed else Reader()
-    before = number(query, "before")
-    shown: deque[Row] = deque()
-    size = 0
-    for row in reader.rows(chunks_of(attempt, reader.position)):
+    """Return the part of a log that a query string asks for.
+
+    `?before=` a line, `?from=` it, `?line=` around it, `?after=` as a cursor says; else the end.
+    `level` and `q` pick lines: pieces are then looked through from the end.
+    """
+    picked = LineFilter.parse(query)
+    before, line = number(query, "before"), number(query, "line")
+    if "after" in query:
+        return following(attempt, Reader.resume(query), picked)
+    if picked.narrows:
+        return search(attempt, picked, before)
+    if line is not None:
+        start = max(line - CONTEXT_LINES, 1)
+        return forward(attempt, start, line)
+    if (start_at := number(query, "from")) is not None:
+        return forward(attempt, start_at)
+    return backward(attempt, before)
+
+
+def backward(attempt: Attempt, before: int | None) -> View:
+    """Return the last lines of a log, or the last ones before a line."""
+    pieces = (
+        attempt.chunks.all() if before is None else attempt.chunks.filter(first_line__lt=before)
+    )
+    extents, taken = newest(pieces, VIEW_BYTES, VIEW_LINES)
+    reader, pane = Reader(position=end_before(extents, taken)), Pane()
+    for row in reader.rows(read(pieces, extents[:taken])):
         if before is not None and row.number >= before:
             break
-        shown.append(row)
-        size += len(row.text)
-        while len(shown) > VIEW_LINES or size > VIEW_BYTES:
-            size -= len(shown.popleft().text)
-    first = next((row.number for row in shown if row.number), 1)
-    return View(list(shown), first if first > 1 and not resumed else None, reader.cursor)
-
-
-def tails(attempts: Iterable[Attempt]) -> dict[int, list[Row]]:
-    """Return the last rows of each attempt's output by its id, with one query."""
-    ranked = OutputChunk.objects.filter(attempt__in=list(attempts)).annotate(
-        rank=Window(RowNumber(), partition_by=F("attempt"), order_by=F("position").desc())
+        pane.push(row)
+    earlier = pane.first()
+    return View(
+        list(pane.rows),
+        reader,
+        LineFilter(),
+        earlier=earlier if earlier > 1 else None,
+        later=before,
     )
-    latest = ranked.filter(rank__lte=TAIL_CHUNKS).order_by("attempt", "position")
-    readers: dict[int, Reader] = {}
-    rows: dict[int, deque[Row]] = {}
-    for chunk in latest:
-        # What precedes the tail was not read, which is no gap.
-        reader = readers.setdefault(chunk.attempt_id, Reader(position=chunk.position))
-        found = rows.setdefault(chunk.attempt_id, deque(maxlen=TAIL_LINES))
-        if reader.row and found:
-            found.pop()
-        found.extend(reader.rows([(chunk.position, chunk.size, chunk.entries)]))
-    return {attempt_id: list(found) for attempt_id, found in rows.items()}
 
 
-def raw(attempt: Attempt) -> bytes:
-    """Return what was kept of the output, as it was written; a line stands for each gap."""
-    parts: list[str] = []
+def forward(attempt: Attempt, start: int, line: int | None = None) -> View:
+    """Return the lines of a log from `start` on; a `line` that does not exist leads to the end."""
+    beyond = attempt.chunks.filter(last_line__gte=start).order_by("position")
+    found = beyond.values_list("position", flat=True).first()
+    if found is None:
+        return backward(attempt, None)
+    pieces = attempt.chunks.filter(position__gte=found)
+    columns = pieces.order_by("position").values_list(*Extent._fields)
+    extents = [Extent(*one) for one in columns[:PIECES]]
+    taken = enough(extents, VIEW_BYTES, VIEW_LINES + CONTEXT_LINES)
+    reader, pane = Reader(position=found), Pane()
+    later = None if taken == len(extents) else extents[taken].first_line
+    for row in reader.rows(read(pieces, extents[:taken])):
+        if row.number and row.number < start:
+            continue
+        if pane.is_full() and row.number:
+            later = row.number
+            break
+        pane.add(row)
+    earlier = pane.first()
+    return View(
+        list(pane.rows),
+        reader,
+        LineFilter(),
+        earlier=earlier if earlier > 1 else None,
+        later=later,
+        line=line,
+    )
+
+
+def following(attempt: Attempt, reader: Reader, picked: LineFilter) -> View:
+    """Return what has come since a reader stopped; of very much, the end."""
+    pieces = with_sources(attempt.chunks.filter(position__gte=reader.position), picked)
+    extents, taken = newest(pieces, VIEW_BYTES, VIEW_LINES)
+    pane, passed_over = Pane(), []
+    if taken < len(extents):
+        passed_over = [Row(0, 0, "", "", skipped=reader.number)]
+        reader = Reader(position=extents[taken - 1].position)
+    reader.gaps = not picked.narrows
+    for row in reader.rows(read(pieces, extents[:taken])):
+        if not row.number or picked.matches(row):
+            pane.push(row)
+    return View([*passed_over, *pane.rows], reader, picked)
+
+
+def search(attempt: Attempt, picked: LineFilter, before: int | None) -> View:
+    """Return the last lines that match, among so many bytes from the end or before a line."""
+    pieces = (
+        attempt.chunks.all() if before is None else attempt.chunks.filter(first_line__lt=before)
+    )
+    pieces = with_sources(pieces, picked)
+    extents, taken = newest(pieces, SEARCH_BYTES, None)
+    reader, pane = Reader(gaps=False), Pane()
+    for row in reader.rows(read(pieces, extents[:taken])):
+        if before is not None and row.number >= before:
+            break
+        if picked.matches(row):
+            pane.push(row)
+    if not extents:
+        return View([], reader, picked, later=before)
+    first = extents[taken - 1].first_line
+    is_full = pane.is_full()
+    # The first line of the oldest piece may have begun in one that was not read.
+    rest = None if taken == len(extents) else first + 1
+    return View(
+        list(pane.rows),
+        reader,
+        picked,
+        earlier=pane.first() if is_full else rest,
+        later=before,
+        searched=(first, before - 1 if before else extents[0].last_line),
+    )
+
+
+def newest(pieces: QuerySet[OutputChunk], size: int, lines: int | None) -> tuple[list[Extent], int]:
+    """Return what the latest pieces cover, the latest first, and how many hold so much."""
+    columns = pieces.order_by("-position").values_list(*Extent._fields)
+    extents: list[Extent] = []
+    taken = 0
+    for looked_at in (FEW_PIECES, PIECES):
+        extents = [Extent(*one) for one in columns[: looked_at + 1]]
+        taken = enough(extents, size, lines)
+        if taken < len(extents) - 1 or len(extents) <= looked_at:
+            break
+    return extents, taken
+
+
+def enough(extents: list[Extent], size: int, lines: int | None) -> int:
+    """Return how many of `extents` hold so many bytes or lines; of none too many, all of them."""
+    bytes_taken = lines_taken = 0
+    for taken, one in enumerate(extents[:PIECES], start=1):
+        bytes_taken += one.size
+        lines_taken += one.last_line - one.first_line
+        if bytes_taken >= size or (lines is not None and lines_taken > lines):
+            return taken
+    return min(len(extents), PIECES)
+
+
+def end_before(extents: list[Extent], taken: int) -> int:
+    """Return where the piece before the oldest one that is taken ends; newest first."""
+    if taken < len(extents):
+        return extents[taken].position + extents[taken].size
+    return 0
+
+
+def with_sources(pieces: QuerySet[OutputChunk], picked: LineFilter) -> QuerySet[OutputChunk]:
+    if not picked.bits:
+        return pieces
+    return pieces.annotate(found=F("sources").bitand(picked.bits)).filter(found__gt=0)
+
+
+def read(pieces: QuerySet[OutputChunk], extents: Iterable[Extent]) -> list[Chunk]:
+    """Return the pieces that cover `extents`, in their order."""
+    places = [one.position for one in extents]
+    if not places:
+        return []
+    found = pieces.filter(position__gte=min(places), position__lte=max(places))
+    columns = found.order_by("position").values_list(*Chunk._fields)
+    return [Chunk(*one) for one in columns[:PIECES]]
+
+
+def read_from_start(attempt: Attempt, size: int) -> Iterator[Row]:
+    """Yield the rows of a log from its first one, up to so many bytes of it."""
+    chunks = attempt.chunks.filter(position__lt=size).order_by("position")[:PIECES]
+    yield from Reader().rows(Chunk(*one) for one in chunks.values_list(*Chunk._fields))
+
+
+def raw(attempt: Attempt) -> Iterator[bytes]:
+    """Yield what was kept of the output, as it was written; a line stands for each gap."""
     end = 0
-    for position, size, entries in chunks_of(attempt):
+    chunks = attempt.chunks.order_by("position").values_list("position", "size", "entries")
+    for position, size, entries in chunks.iterator(chunk_size=16):
         if position > end:
-            parts.append(f"\n[{position - end} bytes were not kept]\n")
+            yield f"\n[{position - end} bytes were not kept]\n".encode()
         end = position + size
-        parts.extend(line.text for line in decode(entries))
-    return "".join(parts).encode()
+        yield "".join(line.text for line in decode(entries)).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 # Every alternative stops at the next escape, so the whole text is read once.
@@ -16,6 +17,18 @@ _control = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"
 _control[127] = 0x2421
 
 COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+FORE, BEHIND = frozenset(COLOURS), frozenset(f"on-{colour}" for colour in COLOURS)
+SWITCHES = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "struck"}
+UNSWITCHED = {
+    22: {"bold", "dim"},
+    23: {"italic"},
+    24: {"underline"},
+    27: {"inverse"},
+    29: {"struck"},
+    39: FORE,
+    49: BEHIND,
+}
+"""Codes that add one class, and that take some away."""
 
 
 class Segment(NamedTuple):
@@ -52,25 +65,56 @@ def _add(found: list[Segment], text: str, style: frozenset[str]) -> None:
 
 def restyled(style: frozenset[str], codes: str) -> frozenset[str]:
     """Return the classes after the numbers of one "select graphic rendition" sequence."""
-    numbers = iter(codes.replace(":", ";").split(";"))
-    for code in numbers:
-        number = int(code) if code.isdigit() and len(code) < 4 else 0
+    numbers = iter([_number(code) for code in codes.replace(":", ";").split(";")])
+    for number in numbers:
         if number in (38, 48):
-            # A colour of the large palettes follows, as 5;n or 2;r;g;b: skipped.
-            for _ in range({"5": 1, "2": 3}.get(next(numbers, ""), 0)):
-                next(numbers, "")
-            continue
-        style = _with(style, number)
+            colour = _of_palette(numbers)
+            if colour is not None:
+                style = _coloured(style, colour, behind=number == 48)
+        else:
+            style = _with(style, number)
     return style
+
+
+def _number(code: str) -> int:
+    return int(code) if code.isdigit() and len(code) < 4 else 0
+
+
+def _of_palette(numbers: Iterator[int]) -> str | None:
+    """Return the nearest of our colours to `5;n` or `2;r;g;b`; None where neither follows."""
+    kind = next(numbers, 0)
+    if kind == 2:
+        return _nearest(*(next(numbers, 0) for _ in range(3)))
+    if kind != 5:
+        return None
+    place = min(next(numbers, 0), 255)
+    if place < 16:
+        return COLOURS[place % 8]
+    if place >= 232:
+        return COLOURS[0 if place < 244 else 7]
+    red, green, blue = (place - 16) // 36, (place - 16) // 6 % 6, (place - 16) % 6
+    return _nearest(red * 51, green * 51, blue * 51)
+
+
+def _nearest(red: int, green: int, blue: int) -> str:
+    """Return the colour with the same parts in it, each of which is there or is not."""
+    enough = max(red, green, blue, 64) * 0.6
+    return COLOURS[(red >= enough) + 2 * (green >= enough) + 4 * (blue >= enough)]
+
+
+def _coloured(style: frozenset[str], colour: str, *, behind: bool) -> frozenset[str]:
+    return (style - (BEHIND if behind else FORE)) | {f"on-{colour}" if behind else colour}
 
 
 def _with(style: frozenset[str], number: int) -> frozenset[str]:
     if number == 0:
         return frozenset()
-    if number in (1, 2, 4):
-        return style | {{1: "bold", 2: "dim", 4: "underline"}[number]}
-    if number in (22, 24):
-        return style - ({"bold", "dim"} if number == 22 else {"underline"})
+    if number in SWITCHES:
+        return style | {SWITCHES[number]}
+    if number in UNSWITCHED:
+        return style - UNSWITCHED[number]
     if 30 <= number <= 37 or 90 <= number <= 97:
-        return (style - set(COLOURS)) | {COLOURS[number % 10]}
-    return style - set(COLOURS) if number == 39 else style
+        return _coloured(style, COLOURS[number % 10], behind=False)
+    if 40 <= number <= 47 or 100 <= number <= 107:
+        return _coloured(style, COLOURS[number % 10], behind=True)
+    return style

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.web.terminal import plain, segments
+from jobs.web.terminal import BEHIND, FORE, SWITCHES, plain, segments
 
 
 def test_colours_become_classes() -> None:
@@ -22,7 +23,12 @@ def test_colours_become_classes() -> None:
     ("codes", "style"),
     [
         *(("92", "t-green"), ("4;2", "t-dim t-underline"), ("31;39", ""), ("1;22", "")),
-        *(("38;5;196;1", "t-bold"), ("38;2;1;2;3;4", "t-underline"), ("", ""), ("99999", "")),
+        *(
+            ("38;5;196;1", "t-bold t-red"),
+            ("38;2;1;2;3;4", "t-black t-underline"),
+            ("", ""),
+            ("99999", ""),
+        ),
     ],
 )
 def test_a_sequence_of_codes_is_read_to_its_end(codes, style) -> None:
@@ -63,3 +69,23 @@ def test_unfinished_escapes_are_read_in_linear_time(piece) -> None:
     started = time.perf_counter()
     segments(piece * 200_000)
     assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("codes", "style"),
+    [
+        *(("38;5;9", "t-red"), ("38;5;34", "t-green"), ("38;5;231", "t-white")),
+        *(("38;5;240", "t-black"), ("38;2;255;200;0", "t-yellow"), ("48;5;21", "t-on-blue")),
+        *(("41", "t-on-red"), ("104", "t-on-blue"), ("41;49", ""), ("31;41", "t-on-red t-red")),
+        *(("3;7;9", "t-inverse t-italic t-struck"), ("7;27", ""), ("38;5", "t-black")),
+        *(("38", ""), ("38;7;31", "t-red"), ("38;5;999", "t-white")),
+    ],
+)
+def test_colours_of_the_large_palettes_become_the_nearest_of_ours(codes, style) -> None:
+    assert segments(f"\x1b[{codes}mx") == [("x", style)]
+
+
+def test_every_class_has_a_rule() -> None:
+    sheets = [Path(f"static/jobs/{name}.css").read_text() for name in ("jobs", "log")]
+    for name in (*FORE, *BEHIND, *SWITCHES.values()):
+        assert any(f".t-{name} {{" in sheet for sheet in sheets) or name in ("black", "white"), name
