@@ -13,7 +13,7 @@ BENCH ?=
 SCALE ?= 0.1
 FAULTS ?=
 
-.PHONY: help demo faults test test-sqlite test-postgresql lint types format bench bench-peers clean
+.PHONY: help demo faults test test-sqlite test-postgresql test-mysql lint types format bench bench-peers clean
 .DEFAULT_GOAL = help
 
 help: ## Show what can be made
@@ -24,13 +24,20 @@ demo: $(VENV)/.demo ## Start everything in this terminal: database, sample jobs,
 	@# On a terminal a job of its own: Ctrl-C is then for the demo alone, which ends well.
 	@if [ -t 0 ]; then set -m; fi; $(BIN)/python manage.py quickstart; exit $$?
 
-test: lint types test-sqlite test-postgresql ## Run everything a change has to pass
+test: lint types test-sqlite test-postgresql test-mysql ## Run everything a change has to pass
 
 test-sqlite: $(VENV)/.dev ## Run the tests on SQLite
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n auto $(PYTEST)
 
 test-postgresql: $(VENV)/.dev ## Run the tests on PostgreSQL: TEST_POSTGRES_URL, or one of their own
 	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n auto $(PYTEST)
+
+# Exit code 75: no server that could be used, and `tests.mysql` has said why. The driver is installed
+# only where one answers; then a login can be tried, too.
+test-mysql: $(VENV)/.dev ## Run the tests on MySQL or MariaDB: TEST_MYSQL_URL, or one on this machine
+	@$(BIN)/python -m tests.mysql && $(MAKE) --no-print-directory $(VENV)/.mysql \
+		&& $(BIN)/python -m tests.mysql && echo "TEST_DATABASE=mysql" \
+		&& TEST_DATABASE=mysql $(BIN)/python -m pytest -n auto $(PYTEST) || [ $$? = 75 ]
 
 faults: $(VENV)/.dev ## Run every fault of the catalogue on all databases and print one table: SCALE=1 in full
 	$(BIN)/python -m tests.faults --scale $(SCALE) $(FAULTS)
@@ -67,3 +74,9 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.mysql: pyproject.toml | $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --editable '.[mysql]' || { echo "mysqlclient could not be built:" \
+		"it needs a compiler and the headers of a client library (Debian and Ubuntu:" \
+		"apt install gcc pkg-config default-libmysqlclient-dev python3-dev)" >&2; exit 1; }
+	@touch $@

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from .mysql import server_url
 from .postgres import start_postgres
 
 SQLITE = "django.db.backends.sqlite3"
 MYSQL = "django.db.backends.mysql"
-MYSQL_HERE = "mysql://root@127.0.0.1:3306/mysql"
 
 
 def database_url() -> str:
@@ -33,7 +33,7 @@ def database_url() -> str:
             os.environ["TEST_POSTGRES_URL"] = start_postgres()
         return os.environ["TEST_POSTGRES_URL"]
     if chosen == "mysql":
-        return os.environ.get("TEST_MYSQL_URL") or MYSQL_HERE
+        return server_url()
     if "://" in chosen:
         return chosen
     raise ImproperlyConfigured(f"TEST_DATABASE is {chosen!r}: sqlite, postgresql, mysql or a URL")
