@@ -10,9 +10,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ..states import Reason
-from ..web import presentation, redaction, terminal
+from ..models import Operation
+from ..selection import Selection
+from ..states import JobStatus, Reason
+from ..web import presentation, redaction, terminal, words
+from ..web.navigation import Entry, entries
 from ..web.stats import Count
+from ..web.trends import share_text
 
 register = template.Library()
 
@@ -25,12 +29,25 @@ register.filter("status_label", presentation.status_label)
 register.filter("json_text", redaction.as_text)
 register.filter("plain", terminal.plain)
 register.filter("signal_name", presentation.signal_name)
+register.filter("skip_reason", presentation.skip_reason)
+register.filter("operation_key", words.operation_key)
+register.filter("operation_icon", words.operation_icon)
+register.filter("operation_label", words.operation_label)
 
 
 @register.filter
 def capped(count: Count) -> str:
     """Return a count with thousands separators, and a plus where there are more."""
     return f"{count.value:,}{'+' if count.capped else ''}"
+
+
+register.filter("share", share_text)
+
+
+@register.filter
+def window_label(name: str) -> str:
+    """Return the words for a window of the errors; the name of one that has none."""
+    return {"1h": _("1 hour"), "24h": _("24 hours"), "7d": _("7 days")}.get(name, name)
 
 
 @register.filter
@@ -74,6 +91,30 @@ def from_iso(value: Any) -> datetime | None:
 @register.filter
 def elapsed(since: datetime, now: datetime) -> timedelta:
     return max(now - since, timedelta(0))
+
+
+@register.filter
+def estimate(operation: Operation) -> Count:
+    return Count(operation.estimated, operation.estimate_capped)
+
+
+@register.filter
+def job_status_label(status: str) -> str:
+    return str(JobStatus(status).label) if status in JobStatus.values else status
+
+
+@register.simple_tag(takes_context=True)
+def operation_filter(context: dict[str, Any], operation: Operation) -> str:
+    """Return what an operation asks for, in one line, if the visitor may see it."""
+    selection = Selection.from_json(operation.selection)
+    readable = words.readable(context["request"].user, selection)
+    return words.sentence(selection) if readable else _("Arguments, which you may not see")
+
+
+@register.simple_tag(takes_context=True)
+def navigation(context: dict[str, Any]) -> list[Entry]:
+    """Return the entries at the top of the page."""
+    return entries(context["request"])
 
 
 @register.simple_tag

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils import timezone
 
-from ..models import Attempt, Job
 from ..output import clean
-from ..states import AttemptStatus, JobStatus
+from ..selection import Selection
+from ..states import JobStatus
 
-PARAMETERS = {"job_class": "class"}
+PARAMETERS = {"job_class": "class", "text": "q"}
 """Field → URL parameter, where they differ."""
 
 SIZES = (25, 50, 100)
+
+SPANS = {
+    "15m": timedelta(minutes=15),
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+"""Value of a time parameter → how long before now it means."""
 
 
 def text(query: QueryDict, name: str, limit: int = 200) -> str:
@@ -35,6 +45,22 @@ def number(query: QueryDict, name: str) -> int | None:
 def choice(query: QueryDict, name: str, accepted: list[str]) -> str:
     value = query.get(name, "")
     return value if value in accepted else ""
+
+
+def moment(value: str, now: datetime) -> datetime | None:
+    """Return the time that `1h` to `30d` before `now`, or an ISO time in the current zone, means.
+
+    None for any other text.
+    """
+    if value in SPANS:
+        return now - SPANS[value]
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if not 1970 <= found.year <= 9000:
+        return None
+    return found if found.tzinfo else timezone.make_aware(found)
 
 
 @dataclass(frozen=True)
@@ -89,47 +115,57 @@ class Filter:
 @dataclass(frozen=True)
 class JobFilter(Filter):
     status: str = ""
+    worker: str = ""
+    error: str = ""
+    since: str = ""
+    until: str = ""
+    """Moments, as `moment` reads them."""
+    argument: str = ""
+    text: str = ""
 
     @classmethod
     def own(cls, query: QueryDict) -> dict[str, Any]:
-        return {"status": choice(query, "status", JobStatus.values)}
+        return {
+            "status": choice(query, "status", JobStatus.values),
+            "worker": text(query, "worker", 255),
+            "error": text(query, "error"),
+            "since": text(query, "since", 40),
+            "until": text(query, "until", 40),
+            "argument": text(query, "argument").strip(),
+            "text": text(query, "q").strip(),
+        }
 
     @property
     def narrows(self) -> bool:
-        return bool(self.status) or super().narrows
+        return self != type(self)(size=self.size, before=self.before, after=self.after)
 
     @property
     def searches(self) -> bool:
-        return sum(map(bool, (self.status, self.job_class, self.queue))) > 1
+        return not self.selection().is_one_range
 
-    def jobs(self) -> QuerySet[Job]:
-        """Return the jobs of the class and the queue, of any status."""
-        jobs = Job.objects.all()
-        if self.job_class:
-            jobs = jobs.filter(job_class=self.job_class)
-        if self.queue:
-            jobs = jobs.filter(queue=self.queue)
-        return jobs
+    @property
+    def further(self) -> bool:
+        """Whether it asks for anything beside status, class and queue."""
+        return bool(
+            self.worker or self.error or self.since or self.until or self.argument or self.text
+        )
 
-    def matching(self) -> QuerySet[Job]:
-        return self.jobs().filter(status=self.status) if self.status else self.jobs()
+    def cleared(self) -> str:
+        """Return the query string of the same list without what narrows it, but for its status."""
+        return type(self)(size=self.size, status=self.status).url()
 
-
-@dataclass(frozen=True)
-class LogFilter(Filter):
-    tab: str = ""
-
-    @classmethod
-    def own(cls, query: QueryDict) -> dict[str, Any]:
-        return {"tab": choice(query, "tab", ["errors"])}
-
-    def matching(self) -> QuerySet[Attempt]:
-        """Return the attempts of the class and the queue; on the tab `errors` the failed ones."""
-        attempts = Attempt.objects.all()
-        if self.job_class:
-            attempts = attempts.filter(job__job_class=self.job_class)
-        if self.queue:
-            attempts = attempts.filter(job__queue=self.queue)
-        if self.tab:
-            attempts = attempts.filter(status=AttemptStatus.FAILED)
-        return attempts
+    def selection(self, in_messages: bool = False) -> Selection:
+        """Return the jobs it asks for, as of now; `in_messages` lets its text look there, too."""
+        now = timezone.now()
+        return Selection(
+            status=self.status,
+            job_class=self.job_class,
+            queue=self.queue,
+            worker=self.worker,
+            error=self.error,
+            since=moment(self.since, now),
+            until=moment(self.until, now),
+            argument=self.argument,
+            text=self.text,
+            in_messages=in_messages and bool(self.text),
+        )

@@ -32,6 +32,13 @@ def duration(span: timedelta | None) -> str:
     return _("%(days)s d %(hours)s h") % pair("days", "hours", seconds / HOUR, 24)
 
 
+def seconds_text(seconds: float) -> str:
+    """Return a length of time in words: as `duration` does, and below a second in milliseconds."""
+    if 0 < seconds < 1:
+        return _("%(number)s ms") % {"number": max(round(seconds * 1000), 1)}
+    return duration(timedelta(seconds=seconds))
+
+
 def pair(large: str, small: str, value: float, ratio: int) -> dict[str, int]:
     whole, rest = divmod(int(value), ratio)
     return {large: whole, small: rest}
@@ -117,3 +124,13 @@ def status_label(row: Job | Attempt) -> str:
     key = status_key(row)
     special = {"cancelling": _("Cancelling"), "starting": _("Starting")}
     return special.get(key) or str(row.get_status_display())
+
+
+def skip_reason(reason: str) -> str:
+    """Return the words for why an operation passed a job over."""
+    special = {
+        "cancelling": _("Already asked to stop"),
+        "changed": _("No longer matching"),
+        "deleted": _("Deleted"),
+    }
+    return special.get(reason) or str(JobStatus(reason).label)

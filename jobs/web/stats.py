@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from django.utils import timezone
 
 from .. import statistics
 from ..models import Job, Worker
-from ..states import LIVE_WORKERS, PENDING, WAITING, JobStatus
+from ..selection import Selection
+from ..states import FINAL, LIVE_WORKERS, PENDING, WAITING, JobStatus
 from ..statistics import Counts
 from .filters import JobFilter
 from .paging import SPAN, newest_key
@@ -39,37 +41,46 @@ class Count:
 class Tab:
     status: str
     label: str
-    count: Count
+    count: Count | None
+    """None where it was not counted yet."""
     url: str
     current: bool
 
 
-def tabs(chosen: JobFilter, counts: dict[str, Count]) -> list[Tab]:
+def tabs(chosen: JobFilter, counts: dict[str, Count] | None) -> list[Tab]:
     """Return "All" and one tab per status, keeping the rest of the filter."""
-    total = sum(count.value for count in counts.values())
-    everything = Count(min(total, CAP), total > CAP or any(c.capped for c in counts.values()))
-    entries = [("", "", everything), *((s.value, s.label, counts[s.value]) for s in JobStatus)]
+    counts = counts or {}
     return [
-        Tab(status, str(label), count, chosen.url(status=status), status == chosen.status)
-        for status, label, count in entries
+        Tab(status, label, counts.get(status), chosen.url(status=status), status == chosen.status)
+        for status, label in [("", ""), *((one.value, str(one.label)) for one in JobStatus)]
     ]
 
 
-def counts(chosen: JobFilter) -> dict[str, Count]:
-    """Return status → number of jobs, among those of the filter's class and queue."""
-    jobs = chosen.jobs()
-    if chosen.job_class and chosen.queue:
-        floor = newest_key(jobs) - SPAN
-        return newest(jobs.filter(pk__gt=floor), older=floor > 0)
-    return newest(jobs) if chosen.job_class or chosen.queue else everywhere()
+def counts(selection: Selection) -> dict[str, Count]:
+    """Return status → number of jobs among those of the filter; the empty status stands for all."""
+    others = replace(selection, status="")
+    found = everywhere() if not others.as_json() else among(others)
+    total = sum(count.value for count in found.values())
+    capped = total > CAP or any(count.capped for count in found.values())
+    return {"": Count(min(total, CAP), capped), **found}
 
 
-def everywhere() -> dict[str, Count]:
+def among(selection: Selection) -> dict[str, Count]:
+    """Count by status the newest jobs of a filter."""
+    jobs = selection.jobs()
+    if selection.is_one_range:
+        return newest(jobs)
+    floor = newest_key(jobs) - SPAN
+    return newest(jobs.filter(pk__gt=floor), older=floor > 0)
+
+
+def everywhere(statuses: Iterable[JobStatus] = tuple(JobStatus)) -> dict[str, Count]:
     """Count the jobs of each status up to the cap, in one statement."""
-    found = count_each([Job.objects.filter(status=status) for status in JobStatus])
+    asked = list(statuses)
+    found = count_each([Job.objects.filter(status=status) for status in asked])
     return {
         status.value: Count(min(value, CAP), value > CAP)
-        for status, value in zip(JobStatus, found, strict=True)
+        for status, value in zip(asked, found, strict=True)
     }
 
 
@@ -129,6 +140,7 @@ class Overview:
     """What the statistics panel says."""
 
     counts: dict[str, Count]
+    """Of the statuses before the final ones."""
     workers: list[Worker]
     longest_wait: timedelta | None
     last_hour: Counts
@@ -158,6 +170,7 @@ def overview() -> Overview:
     """Read the numbers of the statistics panel; the filter does not touch them."""
     now = timezone.now()
     last_hour = statistics.counts(statistics.between(now - HOUR, now))
+    unfinished = [status for status in JobStatus if status not in FINAL]
     return Overview(
-        everywhere(), live_workers(), longest_wait(now), last_hour, statistics.lifetime()
+        everywhere(unfinished), live_workers(), longest_wait(now), last_hour, statistics.lifetime()
     )

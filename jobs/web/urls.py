@@ -3,13 +3,36 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path, reverse_lazy
 
-from . import actions, detail, queues, rerun, views, workers
+from . import (
+    actions,
+    alllogs,
+    attempts,
+    bulk,
+    detail,
+    export,
+    history,
+    listing,
+    queues,
+    reports,
+    rerun,
+    workers,
+)
 from .access import Login, standalone
 
 app_name = "jobs"
 
 urlpatterns = [
-    path("", views.list_jobs, name="list"),
+    path("", listing.list_jobs, name="list"),
+    path("counts/", listing.count_jobs, name="counts"),
+    path("export/<str:kind>/", export.export, name="export"),
+    path("jobs/retry/", bulk.confirm_retry, name="confirm_retry"),
+    path("jobs/retry/run/", bulk.bulk_retry, name="bulk_retry"),
+    path("jobs/cancel/", bulk.confirm_cancel, name="confirm_cancel"),
+    path("jobs/cancel/run/", bulk.bulk_cancel, name="bulk_cancel"),
+    path("operations/", history.list_operations, name="operations"),
+    path("operations/<int:operation_id>/", history.show_operation, name="operation"),
+    path("operations/<int:operation_id>/stop/", history.stop_operation, name="stop_operation"),
+    path("audit/", history.show_audit, name="audit"),
     path("jobs/<int:job_id>/", detail.show_job, name="job"),
     path("jobs/<int:job_id>/retry/", actions.retry, name="retry"),
     path("jobs/<int:job_id>/cancel/", actions.cancel, name="cancel"),
@@ -17,16 +40,20 @@ urlpatterns = [
     path("jobs/<int:job_id>/again/", rerun.run_again, name="run_again"),
     path("jobs/<int:job_id>/edit/", rerun.edit_copy, name="edit"),
     path("jobs/<int:job_id>/edit/run/", rerun.run_copy, name="run_copy"),
-    path("jobs/<int:job_id>/attempts/<int:number>/", views.show_attempt, name="attempt"),
-    path("jobs/<int:job_id>/attempts/<int:number>/output/", views.download, name="output"),
-    path("view/logs", views.show_logs, name="logs"),
-    path("view/logs/", views.show_logs),
+    path("jobs/<int:job_id>/attempts/<int:number>/", attempts.show_attempt, name="attempt"),
+    path("jobs/<int:job_id>/attempts/<int:number>/output/", attempts.download, name="output"),
+    path("jobs/<int:job_id>/attempts/<int:number>/dump/", attempts.dump, name="dump"),
+    path("attempts/compare/", attempts.compare, name="compare"),
+    path("view/logs", alllogs.show_logs, name="logs"),
+    path("view/logs/", alllogs.show_logs),
     path("queues/", queues.show_queues, name="queues"),
     path("queues/pause/", queues.pause, name="pause"),
     path("queues/resume/", queues.resume, name="resume"),
     path("workers/", workers.show_workers, name="workers"),
     path("workers/<uuid:worker_id>/drain/", workers.drain, name="drain"),
     path("workers/<uuid:worker_id>/forget/", workers.forget, name="forget"),
+    path("stats/", reports.show_stats, name="statistics"),
+    path("errors/", reports.show_errors, name="errors"),
     path("login/", standalone(Login.as_view()), name="login"),
     path(
         "logout/",

@@ -13,7 +13,7 @@ const LONGEST_PAUSE = 60;
 const find = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-let panel, timer, tag = "", failures = 0, freshSince = new Date(), ended = false;
+let panel, timer, tag = "", lateTag = "", failures = 0, freshSince = new Date(), ended = false;
 
 function interval() {
   const chosen = memory.get("interval");
@@ -29,7 +29,9 @@ function show(state, text) {
 
 function pausedBecause() {
   const active = document.activeElement;
-  if (active?.matches("input, textarea, select:not(#interval)")) return panel.dataset.typing;
+  if (find("dialog[open]")) return panel.dataset.dialog;
+  if (find("[form='bulk']:checked, #bulk [name='all']:checked")) return panel.dataset.ticked;
+  if (active?.matches("input:not([type='checkbox']), textarea, select:not(#interval)")) return panel.dataset.typing;
   if (!(getSelection()?.isCollapsed ?? true)) return panel.dataset.selecting;
   return "";
 }
@@ -67,6 +69,7 @@ async function refresh() {
     }
     failures = 0;
     freshSince = new Date();
+    loadLate();
     show("on", panel.dataset.liveText);
   } catch {
     failures += 1;
@@ -75,10 +78,27 @@ async function refresh() {
   schedule();
 }
 
+// What takes the server longer, such as counts, comes after the rest and from an address of its own.
+async function loadLate() {
+  const address = find("[data-late]")?.dataset.late;
+  if (!address) return;
+  try {
+    const headers = { "X-Jobs-Live": "1", ...(lateTag && { "If-None-Match": lateTag }) };
+    const response = await fetch(address, { headers, redirect: "manual", cache: "no-store" });
+    if (response.status !== 200 || ended) return;
+    lateTag = response.headers.get("ETag") ?? "";
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    for (const region of all("[data-late]")) {
+      const next = find(`[data-live="${region.dataset.live}"]`, page);
+      if (next && region.innerHTML !== next.innerHTML) replace(region, next);
+    }
+  } catch { /* The next refresh tries again. */ }
+}
+
 function swap(page) {
   for (const region of all("[data-live]")) {
     const next = find(`[data-live="${region.dataset.live}"]`, page);
-    if (!next || "old" in region.dataset) continue;
+    if (!next || "old" in region.dataset || "late" in region.dataset) continue;
     if ("append" in region.dataset) append(region, next);
     else if (region.innerHTML !== next.innerHTML) replace(region, next);
     for (const name of ["data-settled", "data-follow"]) {
@@ -192,10 +212,11 @@ function startRefresh() {
 document.addEventListener("DOMContentLoaded", () => {
   if (find("#theme")) startTheme();
   startRefresh();
+  loadLate();
   reveal(document);
   for (const form of all("form[data-submit]")) {
-    find("button", form).hidden = true;
-    form.addEventListener("change", () => form.requestSubmit());
+    find("button", form).hidden = !find("input:not([type='hidden'])", form);
+    form.addEventListener("change", (event) => event.target.matches("select") && form.requestSubmit());
   }
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");

@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.states import JobStatus
-from jobs.web.filters import JobFilter, LogFilter
+from jobs.web.alllogs import LogFilter
+from jobs.web.filters import JobFilter
+from jobs.web.history import AuditFilter
 from tests.factories import make_attempt, make_job, make_names
 
 HOSTILE = [
@@ -25,14 +27,20 @@ HOSTILE = [
         "{{7}}",
     ),
 ]
-NAMES = ["status", "class", "queue", "size", "before", "after", "tab", "line", "open"]
+NAMES = [
+    *("status", "class", "queue", "size", "before", "after", "tab", "line", "open"),
+    *("q", "worker", "error", "argument", "since", "until", "by", "job", "operation", "action"),
+]
 
 
 def shown(client, query: str) -> set[int]:
     return {job.pk for job in client.get(f"/{query}").context["page"].rows}
 
 
-@pytest.mark.parametrize("path", ["/", "/view/logs", "/view/logs/?tab=errors&", "job", "attempt"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/counts/", "/audit/", "/view/logs", "/view/logs/?tab=errors&", "job", "attempt"],
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_value_of_a_parameter_breaks_a_page(path, name, operator) -> None:
     job = make_job(JobStatus.RUNNING)
@@ -48,7 +56,7 @@ def test_no_value_of_a_parameter_breaks_a_page(path, name, operator) -> None:
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40) | st.integers().map(str)))
 def test_any_query_is_read_and_its_url_says_the_same(values) -> None:
     query = QueryDict(urlencode({k: v.encode("utf-8", "surrogatepass") for k, v in values.items()}))
-    for kind in (JobFilter, LogFilter):
+    for kind in (JobFilter, LogFilter, AuditFilter):
         chosen = kind.parse(query)
         place = {"before": chosen.before, "after": chosen.after}
         assert kind.parse(QueryDict(chosen.url(**place)[1:])) == chosen
@@ -92,7 +100,7 @@ def test_counts_honour_the_filter(operator) -> None:
     make_job(JobStatus.FAILED, job_class="shop.A")
     make_job(JobStatus.FAILED, job_class="shop.B")
     make_job(JobStatus.QUEUED, job_class="shop.B")
-    tabs = operator.get("/?class=shop.B").context["tabs"]
+    tabs = operator.get("/counts/?class=shop.B").context["tabs"]
     assert {tab.status: tab.count.value for tab in tabs if tab.count.value} == {
         "": 2,
         "failed": 1,

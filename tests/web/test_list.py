@@ -23,7 +23,7 @@ def page(client, query: str = "") -> str:
 def test_every_status_has_its_tab_and_its_count(operator) -> None:
     for status in JobStatus:
         make_job(status)
-    tabs = operator.get("/").context["tabs"]
+    tabs = operator.get("/counts/").context["tabs"]
     assert [str(tab.label) for tab in tabs][1:] == [
         *("Scheduled", "Queued", "Running", "Retrying", "Completed", "Failed", "Cancelled")
     ]
@@ -35,9 +35,24 @@ def test_counts_stop_at_the_cap(query, operator, monkeypatch) -> None:
     monkeypatch.setattr(stats, "CAP", 3)
     for _ in range(5):
         make_job(JobStatus.COMPLETED)
-    tabs = {tab.status: tab.count for tab in operator.get(f"/{query}").context["tabs"]}
+    tabs = {tab.status: tab.count for tab in operator.get(f"/counts/{query}").context["tabs"]}
     assert tabs["completed"] == tabs[""] == stats.Count(3, capped=True)
-    assert ">3+<" in page(operator, query)
+    assert ">3+<" in page(operator, f"counts/{query}")
+
+
+def test_the_counts_of_the_tabs_come_after_the_page(operator) -> None:
+    make_job(JobStatus.COMPLETED)
+    answer = operator.get("/?queue=default")
+    assert {tab.count for tab in answer.context["tabs"]} == {None}
+    assert 'data-late="/counts/?queue=default"' in answer.content.decode()
+
+
+def test_without_the_script_a_link_counts(operator) -> None:
+    make_job(JobStatus.COMPLETED)
+    html = page(operator, "?queue=default")
+    assert '<noscript><a class="quiet" href="?queue=default&amp;counts=1">' in html
+    tabs = operator.get("/?queue=default&counts=1").context["tabs"]
+    assert [tab.count.value for tab in tabs] == [1, 0, 0, 0, 0, 1, 0, 0]
 
 
 def test_a_row_says_what_a_reader_asks_first(operator) -> None:
@@ -59,10 +74,10 @@ def test_a_row_says_what_a_reader_asks_first(operator) -> None:
 
 
 def test_a_job_asked_to_stop_is_shown_as_cancelling(operator) -> None:
-    make_job(JobStatus.RUNNING, cancel_requested_at=timezone.now())
+    job = make_job(JobStatus.RUNNING, cancel_requested_at=timezone.now())
     html = page(operator)
     assert "Cancelling" in html
-    assert "/cancel/" not in html
+    assert f"/jobs/{job.pk}/cancel/" not in html
 
 
 def test_actions_are_offered_where_they_can_work(operator) -> None:

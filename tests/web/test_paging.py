@@ -103,7 +103,7 @@ def test_a_search_leads_back_up_to_the_newest(operator) -> None:
 
 @pytest.mark.usefixtures("narrow", "sixty")
 def test_counts_of_a_search_say_that_there_may_be_more(operator) -> None:
-    tabs = operator.get("/?class=shop.SendInvoice&queue=default").context["tabs"]
+    tabs = operator.get("/counts/?class=shop.SendInvoice&queue=default").context["tabs"]
     assert {tab.status: tab.count for tab in tabs}["completed"] == stats.Count(10, capped=True)
 
 

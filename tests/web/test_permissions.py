@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from jobs.models import AuditEntry, Job
+from jobs.models import AuditEntry, Job, Operation
 from jobs.states import JobStatus
-from tests.factories import make_attempt, make_job, make_user, make_worker
+from tests.factories import make_attempt, make_job, make_operation, make_user, make_worker
 
 from .conftest import ALL
 
@@ -20,6 +20,18 @@ NEEDS = {
     "job": ("GET", {"view_job"}),
     "attempt": ("GET", {"view_job", "view_job_logs"}),
     "output": ("GET", {"view_job", "view_job_logs"}),
+    "counts": ("GET", {"view_job"}),
+    "export": ("GET", {"view_job"}),
+    "confirm_retry": ("GET", {"view_job", "retry_job"}),
+    "bulk_retry": ("POST", {"view_job", "retry_job"}),
+    "confirm_cancel": ("GET", {"view_job", "cancel_job"}),
+    "bulk_cancel": ("POST", {"view_job", "cancel_job"}),
+    "operations": ("GET", {"view_job"}),
+    "operation": ("GET", {"view_job"}),
+    "stop_operation": ("POST", {"view_job", "retry_job"}),
+    "audit": ("GET", {"view_job"}),
+    "dump": ("POST", {"view_job", "view_job_logs", "cancel_job"}),
+    "compare": ("GET", {"view_job", "view_job_logs"}),
     "logs": ("GET", {"view_job", "view_job_logs"}),
     "logs/": ("GET", {"view_job", "view_job_logs"}),
     "queues": ("GET", {"view_job"}),
@@ -53,8 +65,10 @@ def address(name: str, job: Job) -> str:
     if name == "logs/":
         return reverse("jobs:logs") + "/"
     values = {"job_id": job.pk, "number": 1, "worker_id": UUID(int=1)}
+    values |= {"kind": "csv", "operation_id": Operation.objects.get().pk}
     needed = urls()[name].pattern.converters
-    return reverse(f"jobs:{name}", kwargs={key: values[key] for key in needed})
+    query = f"?a={job.attempts.get().pk}" if name == "compare" else ""
+    return reverse(f"jobs:{name}", kwargs={key: values[key] for key in needed}) + query
 
 
 @pytest.fixture
@@ -62,6 +76,7 @@ def job(db: None) -> Job:
     job = make_job(JobStatus.FAILED)
     make_attempt(job, "failed")
     make_worker(id=UUID(int=1))
+    make_operation()
     return job
 
 

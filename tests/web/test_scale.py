@@ -9,10 +9,21 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.states import JobStatus
-from tests.factories import make_attempt, make_job, make_output, make_worker
+from tests.factories import (
+    make_attempt,
+    make_audit,
+    make_job,
+    make_operation,
+    make_output,
+    make_worker,
+)
 
 LARGE = {
     "/": ["arguments", "result"],
+    "/?q=invoice&error=ValueError&worker=alpha": ["arguments", "result"],
+    "/counts/?queue=default": ["arguments", "result"],
+    "/audit/?by=ana": ["arguments", "result"],
+    "/jobs/retry/?all=1&filter=%3Fstatus%3Dfailed": ["arguments", "result"],
     "/?status=failed&class=shop.SendInvoice": ["arguments", "result"],
     "/view/logs": ["arguments", "result", "receipt"],
 }
@@ -23,6 +34,8 @@ def fill(count: int) -> None:
     for _ in range(count):
         attempt = make_attempt(make_job(JobStatus.FAILED), "failed", worker=worker)
         make_output(attempt, ("out", "a\n"))
+        make_audit(attempt.job)
+        make_operation()
 
 
 def statements(client, path: str) -> list[str]:
@@ -31,7 +44,7 @@ def statements(client, path: str) -> list[str]:
     return [query["sql"] for query in queries if "jobs_" in query["sql"].lower()]
 
 
-@pytest.mark.parametrize("path", [*LARGE, "/view/logs?tab=errors", "/jobs/%d/"])
+@pytest.mark.parametrize("path", [*LARGE, "/view/logs?tab=errors", "/operations/", "/jobs/%d/"])
 def test_a_page_takes_the_same_few_queries_for_more_rows(path, operator) -> None:
     fill(2)
     path = path % make_job().pk if "%d" in path else path

@@ -1,0 +1,101 @@
+"""Says what a filter asks for, and what of it cannot be answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ..models import Operation
+from ..selection import Selection, path_of
+from ..states import JobStatus, OperationStatus
+from . import presentation, redaction
+from .filters import JobFilter, moment
+from .responses import permission
+
+
+def described(selection: Selection) -> list[tuple[str, str]]:
+    """Return what a selection asks for, as (what, which)."""
+    named = ngettext("%(number)s job, ticked", "%(number)s jobs, ticked", len(selection.ids))
+    told: list[tuple[str, Any]] = [
+        (_("Jobs"), named % {"number": len(selection.ids)} if selection.ids else ""),
+        (_("Status"), JobStatus(selection.status).label if selection.status else ""),
+        (_("Class"), selection.job_class),
+        (_("Queue"), selection.queue),
+        (_("Worker"), selection.worker),
+        (_("Error"), selection.error),
+        (_("Dispatched from"), _time(selection.since)),
+        (_("Dispatched before"), _time(selection.until)),
+        (_("Argument"), selection.argument),
+        (_("Text"), selection.text),
+    ]
+    return [(what, str(which)) for what, which in told if which]
+
+
+def sentence(selection: Selection) -> str:
+    """Return what a selection asks for in one line."""
+    parts = [f"{what}: {which}" for what, which in described(selection)]
+    return " · ".join(parts) or _("All jobs")
+
+
+OPERATION_KEYS = {
+    OperationStatus.WAITING: "queued",
+    OperationStatus.RUNNING: "running",
+    OperationStatus.COMPLETED: "completed",
+    OperationStatus.STOPPED: "cancelled",
+    OperationStatus.FAILED: "failed",
+}
+"""Status of an operation → the status of jobs whose colour and icon it has."""
+
+
+def operation_key(operation: Operation) -> str:
+    return "cancelling" if operation.is_stopping else OPERATION_KEYS[operation_status(operation)]
+
+
+def operation_icon(operation: Operation) -> str:
+    return "running" if operation.is_stopping else operation_key(operation)
+
+
+def operation_label(operation: Operation) -> str:
+    return _("Stopping") if operation.is_stopping else str(operation_status(operation).label)
+
+
+def operation_status(operation: Operation) -> OperationStatus:
+    return OperationStatus(operation.status)
+
+
+def readable(user: Any, selection: Selection) -> bool:
+    """Whether `user` may be told what a selection asks for."""
+    return not selection.argument or bool(user.has_perm(permission("view_job_arguments")))
+
+
+def problems(chosen: JobFilter) -> list[str]:
+    """Return, as sentences, which values of a filter mean nothing."""
+    now = timezone.now()
+    found = [
+        _("“%(value)s” is not a time: write it as 2026-01-31T12:00.") % {"value": value}
+        for value in (chosen.since, chosen.until)
+        if value and moment(value, now) is None
+    ]
+    if chosen.argument and not path_of(chosen.argument):
+        text = _("“%(value)s” names no argument: write it as name:value, or outer.inner:value.")
+        found.append(text % {"value": chosen.argument})
+    return found
+
+
+def refusal(user: Any, chosen: JobFilter) -> str:
+    """Return why `user` is not told which jobs match; nothing where nothing is hidden."""
+    if chosen.argument and not user.has_perm(permission("view_job_arguments")):
+        return _("You may not search arguments: that needs the permission view_job_arguments.")
+    names = path_of(chosen.argument)
+    if any(redaction.is_secret(name) for name in names):
+        text = _("The values of %(name)s are masked, and so they cannot be searched.")
+        return text % {"name": ".".join(names)}
+    return ""
+
+
+def _time(at: datetime | None) -> str:
+    return presentation.local(at) if at else ""
