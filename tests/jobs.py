@@ -2,6 +2,6 @@
 
 from . import sample_jobs
 from .faults import fault_jobs
-from .worker import stubborn_jobs
+from .worker import stubborn_jobs, watched_jobs
 
-__all__ = ["fault_jobs", "sample_jobs", "stubborn_jobs"]
+__all__ = ["fault_jobs", "sample_jobs", "stubborn_jobs", "watched_jobs"]
