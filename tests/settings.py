@@ -20,4 +20,6 @@ DATABASES = {"default": database(database_url())}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"]["TEST"] = names_of_this_run(DATABASES["default"])
 
+JOBS_FAULT_POINTS = True
+
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -18,7 +18,7 @@ from jobs.health import oldest_due
 from jobs.lifecycle.engines import engine_for
 from jobs.lifecycle.pausing import pause
 from jobs.states import JobStatus, WorkerStatus
-from jobs.worker.start import host_id
+from jobs.worker.processes import host_id
 
 from .factories import make_job, make_names, make_worker
 

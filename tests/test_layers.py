@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "jobs"
 
 LAYERS = [
     {"exceptions", "states", "signals", "output"},
-    {"conf", "retries", "routing", "histograms", "fingerprints"},
+    {"conf", "retries", "routing", "histograms", "fingerprints", "faultpoints"},
     {"registry", "options", "arguments"},
     {"models"},
     {"lifecycle", "statistics", "error_groups", "health", "selection"},

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from ..conf import conf
+from ..faultpoints import reach
 from ..models import Attempt, Job, Worker
 from ..registry import find
 from ..states import LIVE_WORKERS, TRANSITIONS, WAITING, AttemptStatus, JobStatus
@@ -60,6 +61,7 @@ def claim(
     those behind it of the same class, so that many of them do not keep others waiting.
     """
     claims: list[Claim] = []
+    reach("before_claim")
     with nullcontext() if engine.claims_alone else _transaction(engine):
         for _ in range(ROUNDS):
             beyond = max(0, len(claims) - free)
@@ -73,6 +75,8 @@ def claim(
             more = engine.claim(worker, queues, 0, PUT_OFF_AT_ONCE, sorted(unknown))
             with _transaction(engine):
                 _put_off(engine, [one for one in found if one.job_class in unknown] + more)
+        if claims:
+            reach("after_claim")
     return claims
 
 

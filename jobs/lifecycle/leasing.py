@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from ..faultpoints import reach
 from ..models import Attempt, JobClass, Queue, Worker
 from ..states import LIVE_WORKERS, AttemptStatus, Reason, WorkerStatus
 from .auditing import record
@@ -159,6 +160,7 @@ def rescue(engine: Engine, dead: UUID, *, gone: bool = False) -> list[Settled] |
             workers = workers.filter(lease_expires_at__lt=now)
         if not workers.update(status=WorkerStatus.LOST, stopped_at=now):
             return None
+        reach("during_rescue")
         held = Attempt.objects.using(engine.alias).filter(
             worker_id=dead, status=AttemptStatus.RUNNING
         )

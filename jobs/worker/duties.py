@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..conf import conf
+from ..faultpoints import reach
 from ..lifecycle import changing, claiming, hooks, leasing, pausing
 from ..lifecycle.engines import Engine
 from ..models import Worker
@@ -77,6 +78,7 @@ class Duties:
 
     def beat(self, engine: Engine, now: float) -> float:
         """Renew the lease; the first time, and after it was lost, enter the worker anew."""
+        reach("before_beat")
         ledger, lease, at = self.ledger, conf.LEASE, boottime()
         identity = ledger.plan.identity
         self._obey(engine)
@@ -136,6 +138,7 @@ class Duties:
     def promote(self, engine: Engine, now: float) -> float:
         """Queue what is due, and come back when the next job is."""
         while promoted := claiming.promote(engine):
+            reach("after_promote")
             self.ledger.appetite.may_be_due = True
             if promoted < claiming.PROMOTED_AT_ONCE:
                 break
@@ -182,7 +185,9 @@ class Duties:
         return conf.BEAT
 
     def _rescue(self, engine: Engine, worker: object, *, gone: bool) -> None:
+        reach("before_rescue")
         settled = leasing.rescue(engine, worker, gone=gone)  # type: ignore[arg-type]
+        reach("after_rescue")
         if settled is not None:
             warn("worker_rescued", worker=worker, attempts=len(settled), gone=gone)
             self.ledger.appetite.may_be_due = True

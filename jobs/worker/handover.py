@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
+from ..faultpoints import reach
 from ..lifecycle.hooks import DueHook
 from ..lifecycle.records import Claim, Start
 from . import events
@@ -88,6 +89,7 @@ class Handover:
             current.deadline = now + limits.timeout
         order = Run(attempt_id, job_id, number, name, claim.arguments, self.worker, limits.fresh)
         child.begin(current, order)
+        reach("after_handover")
         self.post(events.Started(Start(attempt_id, job_id, at, child.pid), now))
 
     def start_hook(

@@ -8,9 +8,11 @@ from uuid import UUID
 from django.db import transaction
 from django.db.utils import InterfaceError, OperationalError
 
+from ..faultpoints import reach
 from ..lifecycle import changing, claiming, finishing, hooks, output
 from ..lifecycle.engines import Engine
 from ..lifecycle.output import Piece
+from ..lifecycle.records import Outcome, Settled
 from ..states import AttemptStatus, Reason
 from .events import (
     Finished,
@@ -79,6 +81,7 @@ class Journal:
             output.store(engine, self.pieces)
         if ripe := self.ripe(now):
             finishing.record_starts(engine, worker, [one.start for one in ripe])
+            reach("before_start_commit")
         for one in self.progress.values():
             changing.report_progress(
                 engine, one.job_id, one.number, one.done, one.total, one.message
@@ -88,17 +91,27 @@ class Journal:
         for ran in self.hooks:
             hooks.hook_done(engine, worker, ran.attempt_id, ran.output_bytes, ran.output_dropped)
         outcomes = [one.outcome for one in self.outcomes.values()]
-        results = finishing.finish(engine, worker, outcomes) if outcomes else []
+        results = self._finish(engine, worker, outcomes) if outcomes else []
         return [
             Recorded(one.attempt_id, settled)
             for one, settled in zip(outcomes, results, strict=True)
         ]
+
+    def _finish(
+        self, engine: Engine, worker: UUID, outcomes: list[Outcome]
+    ) -> list[Settled | None]:
+        reach("before_outcome")
+        results = finishing.finish(engine, worker, outcomes)
+        reach("before_outcome_commit")
+        return results
 
     def ripe(self, now: float) -> list[Started]:
         return [one for one in self.starts.values() if one.monotonic + START_AFTER <= now]
 
     def committed(self, now: float) -> None:
         """Forget what the last `write` has written."""
+        if self.outcomes:
+            reach("after_outcome_commit")
         for start in self.ripe(now):
             del self.starts[start.start.attempt_id]
         for store in (self.outcomes, self.pieces, self.progress, self.given_back, self.hooks):

@@ -17,6 +17,7 @@ from array import array
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 
+from ..faultpoints import reach
 from . import child
 from .processes import become_subreaper, boottime, host_id, kill_tree, max_rss, strangers
 from .protocol import (
@@ -122,6 +123,7 @@ class Launcher:
             self._become_child(fds)
         if pid:
             self.children.add(pid)
+            reach("after_fork")
         for fd in fds:
             os.close(fd)
         self.channel.send(Forked(ticket, pid, error))
@@ -175,6 +177,7 @@ class Launcher:
         cpu = usage.ru_utime + usage.ru_stime
         if self.is_leaving:
             return
+        reach("before_reaped")
         with suppress(EOFError):  # `run` notices it next, and ends the rest.
             self.channel.send(Reaped(pid, status, cpu, max_rss(usage.ru_maxrss)))
 

@@ -17,6 +17,7 @@ from django.db import DatabaseError, transaction
 from django.db.utils import Error, InterfaceError, OperationalError
 
 from ..conf import conf
+from ..faultpoints import reach
 from ..lifecycle import claiming, leasing
 from ..lifecycle.engines import Engine
 from ..lifecycle.engines.base import CANCEL, ORDERS
@@ -184,6 +185,7 @@ class Ledger:
             self.set_aside()
         self.settle(recorded, now)
         if claims:
+            reach("after_claim_commit")
             self.appetite.held.update(one.attempt_id for one in claims)
             self.tell(events.Claimed(claims))
 

@@ -23,6 +23,7 @@ from ..exceptions import (
     RetryLater,
     WorkerLost,
 )
+from ..faultpoints import reach
 from ..registry import get
 from ..states import AttemptStatus, Reason
 from . import errors
@@ -83,6 +84,7 @@ class Runner:
 
     def _attempt(self, order: Run) -> Done:
         done = Done(order.attempt_id)
+        reach("before_handle")
         try:
             self.job = self._load(order.job_class, order.arguments, order)
             result = self._handle(self.job)
@@ -156,10 +158,12 @@ class Runner:
         self._send_progress()
         done.retire = self.surroundings.trouble(leaves=fresh) or ("fresh" if fresh else "")
         flush()
+        reach("after_handle")
         done.peak_rss = self.surroundings.peak
         done.cpu_total = cpu_seconds()
         done.cpu_seconds = done.cpu_total - self.cpu_before
         self.channel.send(done)
+        reach("after_done")
 
     # -- after the last attempt --------------------------------------------------------------------
 

@@ -1,0 +1,104 @@
+"""Fault 2: the process killed that reaches a named point in the code, at each of them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.faultpoints import POINTS
+from jobs.models import Attempt, Job
+from jobs.states import JobStatus
+
+from ..waiting import wait_until
+from ..worker.conftest import ROOT
+from .conftest import Figure
+from .scale import scaled
+from .scene import Scene
+
+pytestmark = pytest.mark.usefixtures("live_database")
+OF_CHILDREN = {"before_handle", "after_handle", "after_done"}
+OF_THE_LAUNCHER = {"after_fork", "before_reaped"}
+OF_RESCUERS = {"before_rescue", "during_rescue", "after_rescue"}
+ONCE_ONLY = OF_RESCUERS | {"after_promote", "after_fork", "before_reaped"}
+"""Points a worker does not pass several times in a short test."""
+
+
+class Crash:
+    """One round: a worker is armed, strikes at the point, and others go on."""
+
+    def __init__(self, scene: Scene, point: str, environ: dict[str, str], once: Path) -> None:
+        self.scene, self.point, self.environ, self.once = scene, point, environ, once
+
+    def run(self, passing: int) -> list[Job]:
+        """Have the process killed at its `passing`th passing of the point; return the round's jobs."""
+        jobs = self.dead_workers_job() if self.point in OF_RESCUERS else []
+        armed = {"JOBS_FAULT_POINT": f"{self.point}:{passing}", "JOBS_FAULT_ONCE": str(self.once)}
+        self.environ |= armed
+        doomed = self.scene.worker(JOBS_PER_PROCESS=2)
+        for name in armed:
+            del self.environ[name]
+        jobs += self.scene.dispatch(6)
+        jobs.append(self.scene.works().dispatch(delay=0.3))
+        jobs += self.scene.dispatch(2, seconds=0.3)
+        wait_until(self.once.exists, 30.0, lambda: f"{self.point} not reached: {doomed.output()}")
+        if self.point not in OF_CHILDREN | OF_THE_LAUNCHER:
+            assert doomed.ended() == -signal.SIGKILL
+        self.scene.go()
+        self.scene.ready()
+        self.scene.finish(*jobs)
+        return jobs
+
+    def dead_workers_job(self) -> list[Job]:
+        """Leave a job behind whose worker was killed: somebody has to rescue it."""
+        self.scene.stay()
+        victim = self.scene.worker()
+        jobs = self.scene.dispatch(1, waits=True)
+        self.scene.started(jobs)
+        victim.send(signal.SIGKILL)
+        victim.ended()
+        return jobs
+
+    def leave(self) -> None:
+        for process in self.scene.live():
+            process.send(signal.SIGTERM)
+            assert process.ended() == 0, process.output()
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("point", POINTS)
+def test_02_a_process_killed_at(
+    point: str, scene: Scene, figure: Figure, database_env: dict[str, str], tmp_path: Path
+) -> None:
+    rounds, reruns = scaled(10), 0
+    for number in range(rounds):
+        crash = Crash(scene, point, database_env, tmp_path / f"once-{number}")
+        jobs = crash.run(1 if point in ONCE_ONLY else 1 + number % 3)
+        found = Job.objects.filter(pk__in=[job.pk for job in jobs])
+        assert {job.status for job in found} == {JobStatus.COMPLETED}
+        reruns += Attempt.objects.filter(job__in=found, number__gt=1).count()
+        if number < rounds - 1:
+            crash.leave()
+    figure(f"{point}: {rounds} crashes, lost 0, stuck 0, two outcomes 0, attempts again {reruns}")
+
+
+def test_every_point_is_in_the_code_once() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "jobs").rglob("*.py"))
+    assert {point: code.count(f'reach("{point}")') for point in POINTS} == dict.fromkeys(POINTS, 1)
+    assert code.count('reach("') == len(POINTS)
+
+
+def test_without_the_tests_own_setting_no_point_strikes(tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    program = (
+        "from django.conf import settings; settings.configure()\n"
+        "from jobs.faultpoints import reach; reach('after_claim'); print('lives')"
+    )
+    environ = {"JOBS_FAULT_POINT": "after_claim", "JOBS_FAULT_ONCE": str(once)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environ, capture_output=True, text=True
+    )
+    assert (ran.stdout, ran.returncode, once.exists()) == ("lives\n", 0, False), ran.stderr
