@@ -96,10 +96,15 @@ def given_in(typed: QueryDict, fields: Fields, stored: Mapping[str, Any]) -> dic
         elif text != entry.value or (entry.is_none and text):
             given[entry.name] = text
         elif entry.name in stored and not entry.is_none:
-            given[entry.name] = stored[entry.name]
+            given[entry.name] = kept(stored[entry.name], fields.fields[entry.name].type)
         elif entry.is_none and entry.kind in ("text", "lines"):
             given[entry.name] = text
     return given
+
+
+def kept(value: Any, kind: Any) -> Any:
+    """Return a stored value so that reading it as people type leaves it as it is."""
+    return json.dumps(value) if kind is Any and isinstance(value, str) else value
 
 
 def as_typed(typed: QueryDict, entry: Entry) -> str:
