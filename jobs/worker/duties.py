@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..conf import conf
 from ..faultpoints import reach
-from ..lifecycle import changing, claiming, hooks, leasing, pausing
+from ..lifecycle import changing, claiming, dumping, hooks, leasing, operations, pausing
 from ..lifecycle.engines import Engine
 from ..models import Worker
 from ..registry import all_classes
@@ -18,7 +18,7 @@ from . import events
 from .log import event, warn
 from .processes import boottime, is_gone, resident
 from .remains import end_remains
-from .upkeep import PAUSE, upkeep
+from .upkeep import PAUSE, SHARE, upkeep
 
 if TYPE_CHECKING:
     from .ledger import Ledger
@@ -27,6 +27,8 @@ JITTER = 0.1
 """Share by which an interval varies, so that workers do not act in step."""
 FIRST_POLL = 0.05
 """Seconds between two polls right after something was found; each empty one doubles it."""
+OPERATIONS_PAUSE = 5.0
+"""Seconds between two looks for operations, where nothing is heard of them."""
 
 
 class Duties:
@@ -45,6 +47,7 @@ class Duties:
             "rescue": self.rescue,
             "hooks": self.hooks,
             "upkeep": self.upkeep,
+            "operations": self.operations,
         }
         self.due_at = dict.fromkeys(self.work, 0.0)
         self.poll_pause = FIRST_POLL
@@ -156,11 +159,14 @@ class Duties:
         return self.poll_pause
 
     def cancels(self, engine: Engine, now: float) -> float:
-        """Learn which of the attempts held here are to be stopped."""
+        """Learn which of the attempts held here are to be stopped, or to write their stacks."""
         if self.ledger.appetite.held:
             asked = changing.cancels_asked(engine, self.ledger.plan.identity.worker_id)
             if asked:
                 self.ledger.tell(events.CancelAsked(asked))
+            dumps = dumping.dumps_asked(engine, self.ledger.plan.identity.worker_id)
+            if dumps:
+                self.ledger.tell(events.DumpAsked(dumps))
         return conf.POLL_INTERVAL
 
     def neighbours(self, engine: Engine, now: float) -> float:
@@ -197,6 +203,13 @@ class Duties:
     def upkeep(self, engine: Engine, now: float) -> float:
         """Merge statistics and delete what is old, unless this worker is about to leave."""
         return PAUSE if self.ledger.draining else upkeep(engine)
+
+    def operations(self, engine: Engine, now: float) -> float:
+        """Take a step of what was asked for many jobs, leaving most of the time to other duties."""
+        began = time.monotonic()
+        if self.ledger.draining or not operations.advance(engine):
+            return OPERATIONS_PAUSE
+        return (time.monotonic() - began) * (1 / SHARE - 1)
 
     def hooks(self, engine: Engine, now: float) -> float:
         """Find jobs whose `failed()` is still to run."""

@@ -257,6 +257,7 @@ class Ledger:
         self.duties.soon("cancels")
         if ORDERS in news:
             self.duties.soon("pauses")
+            self.duties.soon("operations")
             self.duties.soon("beat")
         queues = news - {CANCEL, ORDERS, ""}
         if "" in news or queues:
