@@ -167,6 +167,14 @@ def lifetime() -> Counts:
     return counts(Rollup.objects.filter(resolution__in=(Resolution.EVER, Resolution.WRITER)))
 
 
+def ever_by_class_and_queue(limit: int) -> dict[tuple[str, str], Summary]:
+    """Return summaries of all there ever was, of the first `limit` classes and queues."""
+    rows = Rollup.objects.filter(resolution__in=(Resolution.EVER, Resolution.WRITER))
+    keys = ("job_class", "queue")
+    groups = rows.order_by(*keys).values(*keys).annotate(**_ALL)[:limit]
+    return {(group["job_class"], group["queue"]): _summary(group) for group in groups}
+
+
 def first_period() -> datetime | None:
     """Return the begin of the oldest period with rows of its own; None without any."""
     rows = Rollup.objects.filter(resolution__in=PARTS)

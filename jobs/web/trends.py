@@ -137,48 +137,61 @@ def _remembered(name: str, job_class: str, queue: str, _: int) -> Report:
 
 def charts(told: Report) -> list[Chart]:
     """Return the charts of a report."""
-    starts, step = [one.start for one in told.steps], told.range.step
+    common = {"starts": [one.start for one in told.steps], "step": told.range.step}
     summaries = [one.summary for one in told.steps]
+    return [
+        _throughput(told.whole, summaries, common),
+        _spans("wait", _("Wait"), [one.waited for one in summaries], common),
+        _spans("run", _("Run time"), [one.ran for one in summaries], common),
+        _failures(told.whole, summaries, common),
+        _memory(told.whole, summaries, common),
+    ]
+
+
+def _throughput(whole: Summary, summaries: list[Summary], common: dict[str, Any]) -> Chart:
     counts = [one.counts for one in summaries]
-    common: dict[str, Any] = {"starts": starts, "step": step}
     outcomes = [
         Series("completed", _("Completed"), [one.completed for one in counts]),
         Series("retrying", _("Failed, retried"), [one.retried for one in counts]),
         Series("failed", _("Failed"), [one.failed for one in counts]),
         Series("cancelled", _("Cancelled"), [one.cancelled for one in counts]),
     ]
-    return [
-        Chart(
-            "throughput",
-            _("Throughput"),
-            _("How many jobs and attempts ended how, in each step."),
-            outcomes,
-            words=count_text,
-            stacked=True,
-            total=_("%(n)s jobs finished") % {"n": count_text(told.whole.counts.finished)},
-            **common,
-        ),
-        _spans("wait", _("Wait"), [one.waited for one in summaries], common),
-        _spans("run", _("Run time"), [one.ran for one in summaries], common),
-        Chart(
-            "failures",
-            _("Failure rate"),
-            _("The failed share of the attempts that completed or failed."),
-            [Series("failed", _("Failed"), [one.failure_rate for one in counts])],
-            words=share_text,
-            total=share_text(told.whole.counts.failure_rate),
-            **common,
-        ),
-        Chart(
-            "memory",
-            _("Peak memory"),
-            _("The most memory that any one attempt had."),
-            [Series("running", _("Largest"), [one.peak_rss or None for one in summaries])],
-            words=lambda value: str(filesizeformat(value)),
-            total=str(filesizeformat(told.whole.peak_rss)) if told.whole.peak_rss else "",
-            **common,
-        ),
-    ]
+    return Chart(
+        "throughput",
+        _("Throughput"),
+        _("How many jobs and attempts ended how, in each step."),
+        outcomes,
+        words=count_text,
+        stacked=True,
+        total=_("%(n)s jobs finished") % {"n": count_text(whole.counts.finished)},
+        **common,
+    )
+
+
+def _failures(whole: Summary, summaries: list[Summary], common: dict[str, Any]) -> Chart:
+    rates = [one.counts.failure_rate for one in summaries]
+    return Chart(
+        "failures",
+        _("Failure rate"),
+        _("The failed share of the attempts that completed or failed."),
+        [Series("failed", _("Failed"), rates)],
+        words=share_text,
+        total=share_text(whole.counts.failure_rate),
+        **common,
+    )
+
+
+def _memory(whole: Summary, summaries: list[Summary], common: dict[str, Any]) -> Chart:
+    peaks = [one.peak_rss or None for one in summaries]
+    return Chart(
+        "memory",
+        _("Peak memory"),
+        _("The most memory that any one attempt had."),
+        [Series("running", _("Largest"), peaks)],
+        words=lambda value: str(filesizeformat(value)),
+        total=str(filesizeformat(whole.peak_rss)) if whole.peak_rss else "",
+        **common,
+    )
 
 
 def _spans(key: str, title: str, histograms: list[Histogram], common: dict[str, Any]) -> Chart:

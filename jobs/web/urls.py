@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path, reverse_lazy
+from django.urls import include, path, reverse_lazy
 
 from . import (
     actions,
@@ -18,6 +18,7 @@ from . import (
     workers,
 )
 from .access import Login, standalone
+from .api.urls import urlpatterns as for_programs
 
 app_name = "jobs"
 
@@ -54,6 +55,7 @@ urlpatterns = [
     path("workers/<uuid:worker_id>/forget/", workers.forget, name="forget"),
     path("stats/", reports.show_stats, name="statistics"),
     path("errors/", reports.show_errors, name="errors"),
+    path("", include(for_programs)),
     path("login/", standalone(Login.as_view()), name="login"),
     path(
         "logout/",

@@ -61,7 +61,8 @@ def test_the_window_decides_which_group_comes_first(operator: Client) -> None:
     failed(error="Late")
 
     def first(query: str) -> str:
-        return re.findall(r"<h2>(\w+) ", page(operator, query).split('class="groups"')[1])[0]
+        groups = page(operator, query).split('class="groups"')[1]
+        return str(re.findall(r"<h2>(\w+) ", groups)[0])
 
     assert first("?window=1h") == "Late"
     assert first("?window=7d") == first("?window=nonsense") == first("") == "Early"

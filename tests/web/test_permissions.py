@@ -34,6 +34,8 @@ NEEDS = {
     "compare": ("GET", {"view_job", "view_job_logs"}),
     "logs": ("GET", {"view_job", "view_job_logs"}),
     "logs/": ("GET", {"view_job", "view_job_logs"}),
+    "statistics": ("GET", {"view_job"}),
+    "errors": ("GET", {"view_job"}),
     "queues": ("GET", {"view_job"}),
     "pause": ("POST", {"view_job", "manage_queue"}),
     "resume": ("POST", {"view_job", "manage_queue"}),
