@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from .models import Attempt, AuditEntry, Job, JobClass, Queue, Worker
-from .web import logs, presentation, redaction
+from .web import presentation, redaction
+from .web.alllogs import tails
 from .web.responses import permission
-from .web.stats import CAP, count_each
-
-if TYPE_CHECKING:
-    _Paginator = Paginator[Any]
-    _ModelAdmin = admin.ModelAdmin[Any]
-else:
-    # Generic only in the type stubs.
-    _Paginator, _ModelAdmin = Paginator, admin.ModelAdmin
+from .web.tables import NameFilter, ReadOnlyAdmin
 
 ACTION_LIMIT = 1_000
 """Jobs that one action changes; larger selections are changed in parts."""
-
-
-class CappedPaginator(_Paginator):
-    """Counts to a limit, so that no page of the admin reads a whole table."""
-
-    @cached_property
-    def count(self) -> int:
-        if not isinstance(self.object_list, QuerySet):
-            return len(self.object_list)
-        return min(count_each([self.object_list])[0], CAP)
-
-
-class NameFilter(admin.SimpleListFilter):
-    """Offers the names in a small table; a filter on the column would need DISTINCT."""
-
-    model: type[JobClass] | type[Queue]
-    column: str
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in self.model.objects.values_list("name", flat=True)[:200]]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        return queryset.filter(**{self.column: value.replace("\0", "")}) if value else queryset
 
 
 class ClassFilter(NameFilter):
@@ -68,32 +37,14 @@ class QueueFilter(NameFilter):
     column = "queue"
 
 
-class ReadOnlyAdmin(_ModelAdmin):
-    """Shows rows and changes none."""
-
-    actions: Sequence[Any] = ()
-    paginator = CappedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    list_per_page = 50
-    list_max_show_all = 200
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     list_display = ("id", "job_class", "queue", "state", "spent", "created_at", "finished_at")
     list_display_links = ("id", "job_class")
     list_filter = ("status", ClassFilter, QueueFilter)
-    search_fields = ("=id", "=job_class")
+    search_fields = ("id", "job_class")
+    number_column, name_column = "id", "job_class"
+    answered_by_an_index = 1
     search_help_text = gettext_lazy("The number of a job, or the full name of a class")
     ordering = ("-id",)
     sortable_by = ("id",)
@@ -142,7 +93,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["retry"], description=gettext_lazy("Retry the selected jobs"))
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        moved = self.carry_out(request, queryset, lambda job: job.retry(by=request.user))
+        moved = self.carry_out(request, queryset, lambda job: job.retry(by=request.user), "retry")
         self.message_user(
             request,
             ngettext("%(n)s job is queued again.", "%(n)s jobs are queued again.", moved)
@@ -152,7 +103,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["cancel"], description=gettext_lazy("Cancel the selected jobs"))
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        moved = self.carry_out(request, queryset, lambda job: job.cancel(by=request.user))
+        moved = self.carry_out(request, queryset, lambda job: job.cancel(by=request.user), "cancel")
         self.message_user(
             request,
             ngettext(
@@ -165,20 +116,26 @@ class JobAdmin(ReadOnlyAdmin):
         )
 
     def carry_out(
-        self, request: HttpRequest, jobs: QuerySet[Job], verb: Callable[[Job], bool]
+        self, request: HttpRequest, jobs: QuerySet[Job], verb: Callable[[Job], bool], said: str
     ) -> int:
         """Apply `verb` to each job, say which were skipped and why, and return how many it moved."""
         chosen = list(jobs.order_by("-id")[: ACTION_LIMIT + 1])
-        skipped = Counter(
-            presentation.status_label(job).lower() for job in chosen[:ACTION_LIMIT] if not verb(job)
-        )
+        moved: list[Job] = []
+        skipped: Counter[str] = Counter()
+        for job in chosen[:ACTION_LIMIT]:
+            if verb(job):
+                moved.append(job)
+            else:
+                skipped[presentation.status_label(job).lower()] += 1
+        if moved:
+            LogEntry.objects.log_actions(str(request.user.pk), moved, CHANGE, said)
         if skipped:
             parts = ", ".join(f"{count} {state}" for state, count in skipped.most_common())
             self.message_user(request, _("Skipped: %s.") % parts, messages.WARNING)
         if len(chosen) > ACTION_LIMIT:
             text = _("Only the newest %s of the selected jobs were looked at; repeat for the rest.")
             self.message_user(request, text % ACTION_LIMIT, messages.WARNING)
-        return min(len(chosen), ACTION_LIMIT) - skipped.total()
+        return len(moved)
 
 
 @admin.register(Attempt)
@@ -186,7 +143,9 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_display = ("id", "job_link", "number", "state", "reason", "started_at", "finished_at")
     list_filter = ("status", "reason")
     list_select_related = ("job",)
-    search_fields = ("=job__id",)
+    search_fields = ("job__id",)
+    number_column = "job_id"
+    answered_by_an_index = 0
     search_help_text = gettext_lazy("The number of a job")
     ordering = ("-id",)
     sortable_by = ("id",)
@@ -220,7 +179,7 @@ class AttemptAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("end of its output"))
     def shown_output(self, attempt: Attempt) -> str:
-        rows = logs.tails([attempt]).get(attempt.pk, [])
+        rows = tails([attempt]).get(attempt.pk, [])
         return "\n".join(part.text for row in rows for part in row.segments)
 
 
@@ -233,16 +192,20 @@ class WorkerAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("id", "job_number", "action", "status", "actor_name", "at")
+    list_display = ("id", "target", "action", "detail", "status", "actor_name", "at")
+    search_fields = ("job__id",)
+    number_column, name_column = "job_id", "subject"
+    search_help_text = gettext_lazy("The number of a job, or the name of a queue or a worker")
     ordering = ("-id",)
     sortable_by = ("id",)
 
-    @admin.display(description=gettext_lazy("job"))
-    def job_number(self, entry: AuditEntry) -> int:
-        return entry.job_id
+    @admin.display(description=gettext_lazy("of"))
+    def target(self, entry: AuditEntry) -> str:
+        return entry.subject or f"#{entry.job_id}"
 
 
 @admin.register(Queue, JobClass)
 class NameAdmin(ReadOnlyAdmin):
     list_display = ("name",)
     search_fields = ("name",)
+    number_column = name_column = "name"

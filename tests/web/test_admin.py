@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -9,8 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from jobs import models
+from jobs.lifecycle.pausing import pause
 from jobs.models import Job
 from jobs.states import JobStatus
+from jobs.web import tables
 from tests.factories import (
     make_attempt,
     make_audit,
@@ -136,6 +139,54 @@ def test_lists_neither_count_nor_scan_whole_tables(full) -> None:
                 assert "LIMIT 10001" in sql
 
 
+@pytest.mark.parametrize(
+    ("path", "is_bounded"),
+    [
+        (f"{JOBS}?status__exact=failed", False),
+        (f"{JOBS}?class=shop.SendInvoice", False),
+        (f"{JOBS}?status__exact=failed&class=shop.SendInvoice", True),
+        (f"{JOBS}?status__exact=failed&q=shop.SendInvoice", True),
+        ("/admin/jobs/attempt/", False),
+        ("/admin/jobs/attempt/?status__exact=failed", True),
+    ],
+)
+def test_what_no_single_index_answers_is_looked_for_among_new_rows_only(
+    path, is_bounded, full, monkeypatch
+) -> None:
+    monkeypatch.setattr(tables, "SPAN", 2)
+    make_names(("shop.SendInvoice",))
+    for _ in range(4):
+        make_attempt(make_job(JobStatus.FAILED), "failed")
+    html = full.get(path).content.decode()
+    assert ("among the newest 2" in html) == is_bounded
+    assert len(full.get(path).context["cl"].result_list) == (2 if is_bounded else 4)
+
+
+@pytest.mark.parametrize("query", ["{}", " {} ", "shop.SendInvoice"])
+def test_a_search_finds_a_number_or_a_whole_name_by_an_index(query, full) -> None:
+    job = make_job()
+    make_job(job_class="shop.sendinvoice")
+    with CaptureQueriesContext(connection) as queries:
+        found = full.get(JOBS, {"q": query.format(job.pk)}).context["cl"].result_list
+    assert [one.pk for one in found] == [job.pk]
+    assert not any("LIKE" in query["sql"] or "UPPER" in query["sql"] for query in queries)
+
+
+def test_the_admins_own_log_says_what_was_done(full) -> None:
+    job = make_job(JobStatus.FAILED)
+    act(full, "retry", job, make_job())
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.change_message) == (str(job.pk), "retry")
+
+
+def test_what_was_done_to_a_queue_is_listed(full) -> None:
+    pause("mail", "down")
+    html = full.get("/admin/jobs/auditentry/").content.decode()
+    assert "mail" in html
+    assert "down" in html
+    assert "None" not in full.get("/admin/jobs/auditentry/?q=mail").content.decode()
+
+
 def test_filters_offer_the_names_of_the_small_tables(full) -> None:
     store_one_of_each()
     html = full.get(JOBS).content.decode()
@@ -143,6 +194,8 @@ def test_filters_offer_the_names_of_the_small_tables(full) -> None:
     assert "?queue=mail" in html
 
 
-@pytest.mark.parametrize("query", ["?q=%00", "?q=9" + "9" * 40, "?class=%00", "?p=9999", "?q=x'"])
+@pytest.mark.parametrize(
+    "query", ["?q=%00", "?q=9" + "9" * 40, "?class=%00", "?p=9999", "?q=x'", "?q=%D9%A3"]
+)
 def test_odd_searches_break_nothing(query, full) -> None:
     assert full.get(f"{JOBS}{query}").status_code in (200, 302)
