@@ -154,6 +154,11 @@ def test_bad_input_is_one_sentence(words: list[str], sentence: str):
     assert "\n" not in found
 
 
+def test_it_is_recorded_where_the_job_comes_from():
+    entry = dispatch("tests.PlainJob", "number=7").audit.get()
+    assert (entry.action, entry.detail) == ("dispatch", "manage.py dispatch")
+
+
 def test_a_bad_setting_is_one_sentence(settings: Any):
     settings.BACKGROUND_JOB_MAX_ATTEMPTS = 0
     assert refusal("PlainJob", "number=1") == "BACKGROUND_JOB_MAX_ATTEMPTS is 0: expected int >= 1"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import BaseCommand, CommandError, call_command
 
+from jobs import registry
+from jobs.management.commands import cancel, retry
 from jobs.models import AuditEntry, Job
 from jobs.states import AttemptStatus, JobStatus
 
 from .. import sample_jobs as sample
+from ..factories import make_job
 from .conftest import StartWorker, finished, only_attempt
 
 pytestmark = pytest.mark.usefixtures("live_database")
@@ -88,6 +91,25 @@ def test_cancel_refuses_a_finished_job(failed_job: Job, capsys: pytest.CaptureFi
 def test_an_impossible_id_is_refused_in_a_sentence(command: str, text: str, sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
         call_command(command, "--", text)
+
+
+@pytest.mark.parametrize(
+    ("command", "before", "after"),
+    [
+        (retry.Command, JobStatus.FAILED, JobStatus.QUEUED),
+        (cancel.Command, JobStatus.QUEUED, JobStatus.CANCELLED),
+    ],
+)
+def test_the_broken_jobs_module_of_an_app_keeps_no_job_from_being_retried_or_cancelled(
+    command: type[BaseCommand], before: str, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.import_errors, "shop.jobs", "ImportError: no paper")
+    job = make_job(before)
+    # As `manage.py` calls it: with its system checks.
+    words = command().create_parser("manage.py", "it").parse_args([str(job.pk)])
+    command().execute(**vars(words))
+    job.refresh_from_db()
+    assert job.status == after
 
 
 def test_execute_runs_one_job_here_and_shows_its_output(command: StartWorker) -> None:

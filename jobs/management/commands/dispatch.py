@@ -8,6 +8,8 @@ from ... import registry
 from ...arguments import fields_of
 from ...conf import BadSetting
 from ...exceptions import JobError
+from ...lifecycle.auditing import record
+from ...lifecycle.engines import engine_for
 
 
 class Command(BaseCommand):
@@ -38,6 +40,8 @@ class Command(BaseCommand):
             )
         except (JobError, BadSetting) as error:
             raise CommandError(str(error)) from None
+        engine = engine_for(job._state.db)
+        record(engine, "dispatch", None, job.created_at, job_id=job.pk, detail="manage.py dispatch")
         self.stdout.write(str(job.pk))
 
 
