@@ -1,0 +1,86 @@
+"""A log of 50 MiB opens at once, wherever in it; its statements read a range of one index."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs.lifecycle import output
+from jobs.lifecycle.engines import engine_for
+from jobs.models import Attempt, OutputChunk
+from jobs.states import JobStatus
+from jobs.worker.buffers import OutputBuffer
+from tests.factories import make_attempt, make_job
+
+MIB = 1024 * 1024
+QUERIES = ("", "?line=300000", "?before=300000", "?from=1", "?level=error", "?q=no such text")
+
+
+@pytest.fixture
+def attempt(db: None) -> Attempt:
+    """An attempt with 50 MiB of output in lines of about 100 bytes, stored as a worker stores it."""
+    attempt = make_attempt(make_job(JobStatus.FAILED), "failed")
+    buffer = OutputBuffer(attempt.pk, 1 << 30)
+    block = b"".join(b"%07d %s\n" % (n, b"x" * 91) for n in range(650))
+    while buffer.total < 50 * MIB:
+        buffer.add("out", block)
+        if len(buffer.head) >= 32:
+            output.store(engine_for("default"), buffer.take(0.0))
+    buffer.add("error", b"the last words\n")
+    output.store(engine_for("default"), buffer.take(0.0, last=True))
+    Attempt.objects.filter(pk=attempt.pk).update(output_bytes=buffer.total)
+    return attempt
+
+
+def test_a_log_of_50_mib_opens_within_a_second(attempt: Attempt, operator: Any) -> None:
+    operator.get(attempt.get_absolute_url() + "?line=1")  # Templates are compiled once.
+    took: dict[str, float] = {}
+    for query in QUERIES:
+        began = time.perf_counter()
+        answer = operator.get(attempt.get_absolute_url() + query)
+        took[query] = time.perf_counter() - began
+        assert answer.status_code == 200
+        assert len(answer.content) < 2 * MIB
+    assert max(took.values()) < 1.0, took
+    assert "the last words" in operator.get(attempt.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("query", ["", "?line=40", "?before=40", "?level=error", "?after=10&row=1"])
+def test_a_part_of_a_log_takes_few_queries_with_a_bound(query, operator, db) -> None:
+    attempt = make_attempt(make_job(JobStatus.FAILED), "failed")
+    fill(attempt)
+    with CaptureQueriesContext(connection) as queries:
+        assert operator.get(attempt.get_absolute_url() + query).status_code == 200
+    assert len(queries) <= 12
+    for one in queries:
+        if "jobs_outputchunk" in one["sql"]:
+            assert "LIMIT" in one["sql"]
+
+
+@pytest.mark.parametrize("query", ["", "?line=40", "?before=40", "?after=10&row=1"])
+def test_a_part_of_a_log_is_read_by_its_index(query, operator, db) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("plans are read as SQLite words them")
+    attempt = make_attempt(make_job(JobStatus.FAILED), "failed")
+    fill(attempt)
+    with CaptureQueriesContext(connection) as queries:
+        operator.get(attempt.get_absolute_url() + query)
+    for one in queries:
+        if "jobs_outputchunk" in one["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {one['sql']}")
+                plan = " ".join(str(row[3]) for row in cursor.fetchall())
+            assert "SEARCH jobs_outputchunk USING INDEX" in plan, (one["sql"], plan)
+            assert "TEMP B-TREE" not in plan, (one["sql"], plan)
+
+
+def fill(attempt: Attempt) -> None:
+    buffer = OutputBuffer(attempt.pk, 1 << 20)
+    for n in range(50):
+        buffer.add("out", b"line %d\n" % n)
+        output.store(engine_for("default"), buffer.take(0.0))
+    assert OutputChunk.objects.count() == 50
