@@ -12,8 +12,12 @@ BENCH ?=
 # Share of the catalogue's times and rounds, and further arguments: make faults FAULTS="--databases sqlite"
 SCALE ?= 0.1
 FAULTS ?=
+# How long the soak takes, and on which database: make soak MINUTES=120 DATABASE=sqlite
+MINUTES ?= 10
+DATABASE ?= postgresql
+SEED ?=
 
-.PHONY: help demo faults test test-sqlite test-postgresql test-mysql lint types format bench bench-peers clean
+.PHONY: help demo faults soak test test-sqlite test-postgresql test-mysql lint types format bench bench-peers clean
 .DEFAULT_GOAL = help
 
 help: ## Show what can be made
@@ -41,6 +45,10 @@ test-mysql: $(VENV)/.dev ## Run the tests on MySQL or MariaDB: TEST_MYSQL_URL, o
 
 faults: $(VENV)/.dev ## Run every fault of the catalogue on all databases and print one table: SCALE=1 in full
 	$(BIN)/python -m tests.faults --scale $(SCALE) $(FAULTS)
+
+soak: $(VENV)/.dev ## Mix faults at random into 20,000 jobs: MINUTES=10 DATABASE=postgresql SEED=...
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --database $(DATABASE) \
+		$(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.dev ## Check style
 	$(BIN)/ruff check

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.db import connection
 from jobs import registry
 
 from . import waiting
-from .database import live_url
+from .database import live_environment
 
 
 @pytest.fixture
@@ -23,14 +22,7 @@ def live_database(transactional_db: None) -> None:
 @pytest.fixture
 def database_env(live_database: None) -> dict[str, str]:
     """The environment of a process that shall see the database of this test."""
-    url = live_url(connection.settings_dict)
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": url,
-        "TEST_DATABASE": url,
-        "PYTHONUNBUFFERED": "1",
-    }
+    return live_environment(connection.settings_dict)
 
 
 @pytest.fixture(scope="session")

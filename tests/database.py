@@ -55,3 +55,15 @@ def live_url(config: dict[str, Any]) -> str:
     if config["ENGINE"] == SQLITE:
         return f"sqlite:///{config['NAME']}"
     return urlsplit(database_url())._replace(path=f"/{config['NAME']}").geturl()
+
+
+def live_environment(config: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of a process that shall see an open test database."""
+    url = live_url(config)
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": url,
+        "TEST_DATABASE": url,
+        "PYTHONUNBUFFERED": "1",
+    }

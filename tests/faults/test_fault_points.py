@@ -48,7 +48,7 @@ class Crash:
         if self.point not in OF_CHILDREN | OF_THE_LAUNCHER:
             assert doomed.ended() == -signal.SIGKILL
         self.scene.go()
-        self.scene.ready()
+        self.scene.worker()
         self.scene.finish(*jobs)
         return jobs
 
