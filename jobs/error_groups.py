@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Max, Q, Sum
+from django.db.models import Max, Min, Q, Sum
 
 from .models import ErrorRollup, Resolution
 
@@ -64,12 +64,15 @@ def most_frequent(
         f"seen_{name}": Sum("failures", filter=Q(period__gte=begin), default=0)
         for name, begin in since.items()
     }
-    found = rows.order_by().values("fingerprint", "job_class", "error_type", "message")
-    ordered = found.annotate(**seen, last=Max("last_at"), job=Max("last_job"))
-    groups = list(ordered.order_by(f"-seen_{window}", "-last", "fingerprint")[:limit])
+    found = rows.order_by().values("fingerprint").annotate(**seen, last=Max("last_at"))
+    groups = list(found.order_by(f"-seen_{window}", "-last", "fingerprint")[:limit])
     fingerprints = [group["fingerprint"] for group in groups]
     lives, sparks = _lives(fingerprints), _sparks(fingerprints, now)
-    return [_group(one, lives[one["fingerprint"]], sparks[one["fingerprint"]]) for one in groups]
+    return [
+        _group(one, lives[one["fingerprint"]], sparks[one["fingerprint"]])
+        for one in groups
+        if one["fingerprint"] in lives
+    ]
 
 
 def find(fingerprint: str) -> tuple[str, str, str] | None:
@@ -79,22 +82,20 @@ def find(fingerprint: str) -> tuple[str, str, str] | None:
 
 
 def _group(one: Mapping[str, Any], life: Mapping[str, Any], spark: list[int]) -> Group:
+    what = (life["fingerprint"], life["job_class"], life["error_type"], life["message"])
     windows = {name: one[f"seen_{name}"] for name in WINDOWS}
-    what = (one["fingerprint"], one["job_class"], one["error_type"], one["message"])
-    first = min(filter(None, (life["first_at"], one["last"])))
-    return Group(*what, windows, first, one["last"], one["job"], life["total"], spark)
+    times = (life["first"], life["last"])
+    return Group(*what, windows, *times, life["job"], life["total"], spark)
 
 
 def _lives(fingerprints: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return fingerprint → when it was first seen, and how often since."""
-    lives: dict[str, dict[str, Any]] = defaultdict(lambda: {"first_at": None, "total": 0})
+    """Return fingerprint → what the group is, when it was first and last seen, and how often."""
     rows = ErrorRollup.objects.filter(resolution__in=WHOLE, fingerprint__in=fingerprints)
-    columns = ("fingerprint", "failures", "first_at")
-    for fingerprint, failures, first_at in rows.values_list(*columns):
-        life = lives[fingerprint]
-        life["total"] += failures
-        life["first_at"] = min(filter(None, (life["first_at"], first_at)))
-    return lives
+    named = rows.order_by().values("fingerprint", "job_class", "error_type", "message")
+    lives = named.annotate(
+        first=Min("first_at"), last=Max("last_at"), job=Max("last_job"), total=Sum("failures")
+    )
+    return {life["fingerprint"]: dict(life) for life in lives}
 
 
 def _sparks(fingerprints: Iterable[str], now: datetime) -> dict[str, list[int]]:

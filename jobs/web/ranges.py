@@ -22,8 +22,6 @@ class Range:
     label: str | StrPromise
     length: timedelta
     step: timedelta
-    kept: int
-    """Seconds for which a process answers from memory: long ranges cost more and change less."""
 
     def start(self, now: datetime) -> datetime:
         """Return the begin of the first step; the last one is under way."""
@@ -35,11 +33,11 @@ class Range:
 RANGES = {
     one.name: one
     for one in (
-        Range("1h", _("1 hour"), HOUR, MINUTE, 0),
-        Range("6h", _("6 hours"), 6 * HOUR, 10 * MINUTE, 5),
-        Range("24h", _("24 hours"), DAY, 30 * MINUTE, 10),
-        Range("7d", _("7 days"), 7 * DAY, 2 * HOUR, 60),
-        Range("30d", _("30 days"), 30 * DAY, DAY, 60),
+        Range("1h", _("1 hour"), HOUR, MINUTE),
+        Range("6h", _("6 hours"), 6 * HOUR, 10 * MINUTE),
+        Range("24h", _("24 hours"), DAY, 30 * MINUTE),
+        Range("7d", _("7 days"), 7 * DAY, 2 * HOUR),
+        Range("30d", _("30 days"), 30 * DAY, DAY),
     )
 }
 DEFAULT = "24h"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +9,6 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,6 +21,8 @@ from .presentation import seconds_text
 from .ranges import DEFAULT, RANGES, Range
 
 CLASSES_SHOWN = 100
+LATEST_STEPS = 2
+"""Steps that are read anew each time: what ends may be recorded a little later."""
 
 
 @dataclass(frozen=True)
@@ -107,32 +107,34 @@ class Report:
 
 
 def report(chosen: TrendFilter, now: datetime) -> Report:
-    """Read the sums of the chosen time, in two queries; those of days from memory for a minute."""
-    which = RANGES[chosen.range]
-    if which.kept:
-        found = _remembered(chosen.range, chosen.job_class, chosen.queue, _tick(which.kept))
-    else:
-        found = read(which, chosen.job_class, chosen.queue, now)
+    """Read the sums of the chosen time."""
+    found = read(RANGES[chosen.range], chosen.job_class, chosen.queue, now)
     order = COLUMNS[chosen.sort][1]
     classes = sorted(found.classes, key=lambda row: (order(row), row.job_class))
     return replace(found, classes=classes)
 
 
 def read(which: Range, job_class: str, queue: str, now: datetime) -> Report:
+    """Read the latest steps, and those before them from memory: they have come to rest."""
     start = which.start(now)
-    rows = statistics.between(start, now, job_class=job_class, queue=queue)
-    steps = statistics.trend(rows, start, now, which.step)
-    by_class = statistics.summaries(rows, "job_class", waits=False)
-    return Report(which, start, now, steps, [ClassRow(*pair) for pair in by_class.items()])
-
-
-def _tick(seconds: int) -> int:
-    return int(time.monotonic()) // seconds
+    fresh_from = start + which.length - LATEST_STEPS * which.step
+    past, known = _past(which.name, job_class, queue, start, fresh_from)
+    rows = statistics.between(fresh_from, now, job_class=job_class, queue=queue)
+    steps, by_class = statistics.trend_by_class(rows, fresh_from, now, which.step)
+    for name, summary in known.items():
+        by_class[name] = by_class.get(name, statistics.NOTHING) + summary
+    classes = [ClassRow(*pair) for pair in by_class.items()]
+    return Report(which, start, now, past + steps, classes)
 
 
 @lru_cache(maxsize=16)
-def _remembered(name: str, job_class: str, queue: str, _: int) -> Report:
-    return read(RANGES[name], job_class, queue, timezone.now())
+def _past(
+    name: str, job_class: str, queue: str, start: datetime, end: datetime
+) -> tuple[list[Step], dict[str, Summary]]:
+    """Read the steps up to the latest; the arguments change with each step that passes."""
+    rows = statistics.between(start, end, job_class=job_class, queue=queue)
+    steps = statistics.trend(rows, start, end, RANGES[name].step)
+    return steps, statistics.summaries(rows, "job_class", waits=False)
 
 
 def charts(told: Report) -> list[Chart]:

@@ -45,7 +45,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def job() -> Job:
-    trends._remembered.cache_clear()
+    trends._past.cache_clear()
     job = make_job(
         JobStatus.FAILED,
         arguments={"order": 2**63 + 1, "password": "hunter2"},

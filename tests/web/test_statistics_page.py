@@ -26,7 +26,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    trends._remembered.cache_clear()
+    trends._past.cache_clear()
 
 
 def ended(ago: timedelta = 5 * MINUTE, **values: Any) -> Rollup:
@@ -269,10 +269,21 @@ def test_the_page_takes_few_queries_and_reads_no_finished_job(which: str, operat
         assert '"jobs_attempt"' not in sql
 
 
-def test_a_long_range_is_answered_from_memory_for_a_while(operator: Client) -> None:
-    ended(completed=3)
-    first = statements(operator, "/stats/?range=30d")
-    assert len(statements(operator, "/stats/?range=30d")) == len(first) - 2
+@pytest.mark.parametrize("which", list(RANGES))
+def test_only_the_latest_steps_are_read_again(which: str, operator: Client) -> None:
+    now = timezone.now()
+    step = RANGES[which].step
+    ended(4 * step, completed=3)
+    first = trends.read(RANGES[which], "", "", now)
+    ended(4 * step, job_class="shop.Bill", completed=100)
+    ended(timedelta(0), job_class="shop.Bill", completed=5)
+    again = trends.read(RANGES[which], "", "", now + timedelta(microseconds=1))
+    later = trends.read(RANGES[which], "", "", now + step)
+    assert [one.whole.counts.completed for one in (first, again, later)] == [3, 8, 108]
+    assert {row.job_class: row.summary.counts.completed for row in later.classes} == {
+        "shop.Ship": 3,
+        "shop.Bill": 105,
+    }
 
 
 def test_rows_of_a_time_are_read_from_an_index(db: None) -> None:
