@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Max, QuerySet, Sum
+from django.test import Client
 from django.utils import timezone
 
-from jobs import statistics
+from jobs import error_groups, statistics
 from jobs.models import Attempt, Job, Rollup
-from tests.factories import make_job
+from tests.factories import make_job, make_user
 from tests.sample_jobs import CompletesInTransaction, Exits, Raises, Returns
 
 from .conftest import StartWorker, finished
@@ -57,3 +58,26 @@ def test_a_worker_deletes_what_has_been_kept_for_long_enough(
     finished(job)
     wait_until(lambda: not Job.objects.filter(pk__in=old).exists())
     assert set(Job.objects.values_list("pk", flat=True)) == {kept.pk, job.pk}
+
+
+def test_failures_of_workers_are_in_groups_of_like_errors(burst: Burst) -> None:
+    for number in (17, 18, 19):
+        Raises(message=f"order {number} is gone").dispatch()
+    Exits(code=3).dispatch()
+    Returns.dispatch_many([Returns(value=n) for n in range(20)])
+    burst()
+    found = {group.message: group for group in error_groups.most_frequent(timezone.now())}
+    orders = found["order … is gone"]
+    assert (orders.error_type, orders.total) == ("ValueError", 3 * Raises.max_attempts)
+    assert orders.windows == {"1h": orders.total, "24h": orders.total, "7d": orders.total}
+    assert sum(group.total for group in found.values()) == statistics.lifetime().failures
+
+
+def test_workers_show_what_they_did_on_the_pages(burst: Burst, client: Client) -> None:
+    Raises(message="order 17 is gone").dispatch()
+    Returns.dispatch_many([Returns(value=n) for n in range(5)])
+    burst()
+    client.force_login(make_user("view_job", "view_job_logs"))
+    assert "6 jobs finished" in client.get("/stats/?range=1h").content.decode()
+    assert "order … is gone" in client.get("/errors/").content.decode()
+    assert 'outcome="completed"} 5' in client.get("/metrics").content.decode()
