@@ -54,6 +54,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
+  find(".top nav [aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
   const [dialog, help, on] = [find("#keys"), find("#help"), find("#keys-on")];
   if (!dialog) return;
   help.hidden = false;

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from jobs.lifecycle.pausing import pause
 from jobs.states import JobStatus
 from tests.factories import (
     make_attempt,
     make_audit,
     make_job,
     make_names,
+    make_operation,
     make_output,
     make_worker,
 )
@@ -58,6 +62,9 @@ def fill() -> list[str]:
     make_names((f"shop.{LONG}",), (LONG[:100],))
     worker = make_worker(hostname=LONG)
     paths = ["/", "/?status=failed", "/?class=none", "/?before=1", "/view/logs"]
+    paths += [f"/?q={LONG}&error={LONG}&since=7d", "/?argument=key:1", "/jobs/retry/?all=1"]
+    operation = make_operation(selection={"queue": LONG}, error=LONG, skipped={"changed": 1})
+    paths += ["/operations/", operation.get_absolute_url(), "/audit/"]
     for status in JobStatus:
         job = make_job(
             status,
@@ -75,7 +82,10 @@ def fill() -> list[str]:
         make_output(attempt, ("debug", "c\n"), ("info", "d\n"), gap=9_999)
         make_audit(job)
         paths += [job.get_absolute_url(), attempt.get_absolute_url()]
-    return [*paths, "/view/logs?tab=errors"]
+    pause(LONG[:100], LONG)
+    make_worker(hostname=LONG, beat_at=job.created_at - timedelta(seconds=40))
+    make_worker("lost", hostname=LONG, stopped_at=job.created_at, rescued={"queued": 2})
+    return [*paths, "/queues/", "/workers/", "/view/logs?tab=errors"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -110,7 +120,7 @@ def test_every_control_has_a_name_and_every_page_one_heading(open_page) -> None:
             """() => [...document.querySelectorAll("a, button, select, progress")]
               .filter((one) => one.checkVisibility() && !one.closest("[inert]"))
               .filter((one) => !(one.getAttribute("aria-label") || one.title
-                || one.innerText.trim() || one.labels?.length))
+                || (one.innerText ?? one.textContent).trim() || one.labels?.length))
               .map((one) => one.outerHTML)"""
         )
         assert nameless == [], path

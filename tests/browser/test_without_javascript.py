@@ -40,7 +40,7 @@ def test_the_list_is_filtered_and_paged(page) -> None:
 def test_a_job_is_retried_and_cancelled_in_place(page) -> None:
     job = make_job(JobStatus.FAILED)
     page.goto("/?status=failed")
-    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("button", name="Retry SendInvoice").click()
     expect(page.get_by_text("is queued again")).to_be_visible()
     assert page.url.endswith("/?status=failed")
     page.goto(job.get_absolute_url())
