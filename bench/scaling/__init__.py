@@ -1,0 +1,1 @@
+"""What one PostgreSQL carries: many workers, millions of finished jobs, PgBouncer, old snapshots."""
