@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import conf
 
@@ -35,9 +36,13 @@ def without_pools() -> None:
 
 
 def patient_connection(alias: str) -> None:
-    """Set the time limits of the connection the ledger is about to open, where none are set."""
+    """Make the connection of this process to a database a plain one that never waits for ever."""
     without_pools()
-    connection = connections[alias]
+    be_patient(connections[alias])
+
+
+def be_patient(connection: BaseDatabaseWrapper) -> None:
+    """Set the time limits of a connection that is about to be opened, where none are set."""
     options = connection.settings_dict.setdefault("OPTIONS", {})
     for name, value in LEDGER_OPTIONS.get(connection.vendor, {}).items():
         options.setdefault(name, value)

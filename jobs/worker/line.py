@@ -8,6 +8,7 @@ from contextlib import suppress
 from django.db import connections
 
 from ..lifecycle.engines import Engine, Listener, alias_for, engine_for
+from ..lifecycle.schema import NotMigrated, require_tables
 from .bell import Bell
 from .connections import limit_statements, patient_connection
 from .log import event, warn
@@ -27,6 +28,8 @@ class DatabaseLine:
         self.heard_on = -1
         """Descriptor of the listener, while the bell minds it."""
         self.failures = 0
+        self.trouble = ""
+        """What was said of the last failure, while it lasts."""
         self.retry_at = 0.0
 
     def open(self) -> Engine:
@@ -35,6 +38,7 @@ class DatabaseLine:
             patient_connection(alias_for())
             engine = engine_for()
             engine.connection.ensure_connection()
+            require_tables(engine.connection)
             limit_statements(engine.alias)
             self.listener = engine.listen(self.name)
             self.heard_on = self.listener.fileno()
@@ -65,9 +69,12 @@ class DatabaseLine:
         self.heard_on = -1
 
     def failed(self, error: Exception, now: float) -> None:
-        """Back off from a database that does not answer; say so once."""
-        if not self.failures:
-            warn("database_unreachable", error=error)
+        """Back off from a database that does not answer, or lacks tables; say so once."""
+        lacks = isinstance(error, NotMigrated)
+        trouble = "database_not_migrated" if lacks else "database_unreachable"
+        if trouble != self.trouble:
+            warn(trouble, error=error)
+        self.trouble = trouble
         self.failures += 1
         with suppress(Exception):
             self.close()
@@ -79,5 +86,5 @@ class DatabaseLine:
         if not self.failures:
             return False
         event("database_back", tries=self.failures)
-        self.failures = 0
+        self.failures, self.trouble = 0, ""
         return True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.db import connection
 
 from jobs.models import Attempt, Job
 
@@ -155,3 +156,20 @@ def pid_in(line: str) -> int:
 def terminate(process: WorkerProcess) -> None:
     process.send(signal.SIGTERM)
     assert process.ended() == 0, process.output()
+
+
+def end_other_connections() -> None:
+    """Have a server end every connection to the test's database but ours."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist "
+            "WHERE db = database() AND id <> connection_id()"
+        )
+        for (number,) in cursor.fetchall():
+            cursor.execute("KILL %s", [number])

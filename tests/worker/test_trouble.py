@@ -15,7 +15,7 @@ from jobs.states import JobStatus
 
 from .. import sample_jobs as sample
 from ..waiting import wait_until
-from .conftest import StartWorker, finished, lines_of
+from .conftest import StartWorker, end_other_connections, finished, lines_of
 
 pytestmark = pytest.mark.usefixtures("live_database")
 
@@ -105,22 +105,6 @@ def test_a_database_that_is_locked_for_long_is_waited_for(worker: StartWorker) -
         wait_until(lambda: timezone.now() > job.run_at + timedelta(seconds=2), message="due")
     assert finished(job).status == JobStatus.COMPLETED
     assert process.process.poll() is None
-
-
-def end_other_connections() -> None:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            return
-        cursor.execute(
-            "SELECT id FROM information_schema.processlist "
-            "WHERE db = database() AND id <> connection_id()"
-        )
-        for (number,) in cursor.fetchall():
-            cursor.execute("KILL %s", [number])
 
 
 def test_a_database_that_ends_every_connection_is_reconnected_to(
