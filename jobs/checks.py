@@ -12,7 +12,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.management import find_commands
 from django.db import connections, router
 
@@ -20,6 +20,7 @@ from . import registry
 from .arguments import fields_of
 from .conf import PREFIX, TYPES, BadSetting, conf, read
 from .job import BackgroundJob
+from .lifecycle.schema import too_simple
 from .models import Job
 from .options import OPTIONS
 from .routing import JobsRouter
@@ -28,6 +29,9 @@ TAG = "jobs"
 COMMAND = "runworker"
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 """First and last version of SQLite in which two connections in WAL mode can corrupt a database."""
+
+READ_COMMITTED = "read committed"
+"""Django's default for MySQL, whatever the server's is."""
 
 SQLITE_NEEDS = {
     "transaction_mode is not IMMEDIATE": '"transaction_mode": "IMMEDIATE"',
@@ -209,6 +213,36 @@ def check_sqlite_library(**_: Any) -> list[CheckMessage]:
             id="jobs.W003",
         )
     ]
+
+
+@register(TAG)
+def check_isolation(**_: Any) -> list[CheckMessage]:
+    """W006: a MySQL database whose transactions lock the gaps between rows."""
+    alias = router.db_for_write(Job)
+    if alias not in connections or connections[alias].vendor != "mysql":
+        return []
+    options = connections[alias].settings_dict.get("OPTIONS", {})
+    level = options.get("isolation_level", READ_COMMITTED)
+    if str(level).lower() == READ_COMMITTED:
+        return []
+    return [
+        Warning(
+            f"The database {alias!r} holds the jobs, and its isolation_level is {level!r}: "
+            "claims would block dispatches, and end in deadlocks.",
+            hint=f"Leave isolation_level out of its OPTIONS, or set it to {READ_COMMITTED!r}.",
+            id="jobs.W006",
+        )
+    ]
+
+
+@register(TAG, Tags.database)
+def check_server(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E008: a MySQL or MariaDB server without SKIP LOCKED; asked only with `--database`."""
+    alias = router.db_for_write(Job)
+    if alias not in (databases or ()) or not (problem := too_simple(connections[alias])):
+        return []
+    hint = "Update the server, or keep the jobs in another database."
+    return [Error(f"{problem[0].upper()}{problem[1:]}.", hint=hint, id="jobs.E008")]
 
 
 @register(TAG, deploy=True)

@@ -213,6 +213,52 @@ def test_an_sqlite_that_can_corrupt_is_a_warning_for_deployment(
     assert messages("jobs.W003") == []
 
 
+@pytest.fixture
+def mysql_options(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The OPTIONS of the jobs' database, which is MySQL for the time of the test."""
+    options: dict[str, Any] = {}
+    monkeypatch.setattr(connections["default"], "vendor", "mysql")
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", options)
+    return options
+
+
+@pytest.mark.parametrize("level", ["repeatable read", None])
+def test_a_mysql_database_that_locks_gaps_is_a_warning(
+    mysql_options: dict[str, Any], level: str | None
+):
+    mysql_options["isolation_level"] = level
+    assert only_message("jobs.W006").startswith(
+        f"The database 'default' holds the jobs, and its isolation_level is {level!r}: claims would"
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"isolation_level": "READ COMMITTED"}])
+def test_a_mysql_database_that_reads_what_is_committed_is_fine(
+    mysql_options: dict[str, Any], options: dict[str, str]
+):
+    mysql_options.update(options)
+    assert messages("jobs.W006") == []
+
+
+@pytest.mark.parametrize(("can_skip", "databases", "count"), [
+    (False, ["default"], 1), (False, None, 0), (True, ["default"], 0),
+])  # fmt: skip
+def test_a_mysql_server_without_skip_locked_is_an_error_where_databases_are_checked(
+    mysql_options: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    can_skip: bool,
+    databases: list[str] | None,
+    count: int,
+):
+    features = connections["default"].features
+    monkeypatch.setattr(type(features), "has_select_for_update_skip_locked", can_skip)
+    found = [one for one in run_checks(tags=["jobs"], databases=databases) if one.id == "jobs.E008"]
+    assert len(found) == count
+    for one in found:
+        assert "has no SKIP LOCKED" in one.msg
+        assert one.hint
+
+
 # -- the project -----------------------------------------------------------------------------------
 
 
