@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from jobs.lifecycle import schema
 from jobs.models import Job
@@ -21,9 +22,9 @@ NEWER = "9999_from_the_future"
 
 
 @pytest.fixture
-def recorder(live_database: None) -> Iterator[schema.MigrationRecorder]:
+def recorder(live_database: None) -> Iterator[MigrationRecorder]:
     """What the database says of its migrations; put right afterwards."""
-    recorder = schema.MigrationRecorder(connection)
+    recorder = MigrationRecorder(connection)
     before = [name for app, name in recorder.applied_migrations() if app == "jobs"]
     yield recorder
     recorder.migration_qs.filter(app="jobs").delete()
@@ -31,12 +32,12 @@ def recorder(live_database: None) -> Iterator[schema.MigrationRecorder]:
         recorder.record_applied("jobs", name)
 
 
-def latest(recorder: schema.MigrationRecorder) -> str:
+def latest(recorder: MigrationRecorder) -> str:
     return max(name for app, name in recorder.applied_migrations() if app == "jobs")
 
 
 def test_a_worker_refuses_a_database_that_is_not_migrated(
-    command: StartWorker, recorder: schema.MigrationRecorder
+    command: StartWorker, recorder: MigrationRecorder
 ) -> None:
     missing = latest(recorder)
     recorder.record_unapplied("jobs", missing)
@@ -48,7 +49,7 @@ def test_a_worker_refuses_a_database_that_is_not_migrated(
 
 
 def test_a_worker_refuses_a_database_of_a_newer_version(
-    command: StartWorker, recorder: schema.MigrationRecorder
+    command: StartWorker, recorder: MigrationRecorder
 ) -> None:
     recorder.record_applied("jobs", NEWER)
     process = command("runworker", "--burst")
@@ -57,7 +58,7 @@ def test_a_worker_refuses_a_database_of_a_newer_version(
 
 
 def test_a_job_is_not_executed_on_a_database_that_is_not_migrated(
-    command: StartWorker, recorder: schema.MigrationRecorder
+    command: StartWorker, recorder: MigrationRecorder
 ) -> None:
     job = sample.Returns().dispatch()
     recorder.record_unapplied("jobs", latest(recorder))
@@ -68,7 +69,7 @@ def test_a_job_is_not_executed_on_a_database_that_is_not_migrated(
 
 
 def test_a_running_worker_goes_on_when_a_newer_version_migrates(
-    worker: StartWorker, recorder: schema.MigrationRecorder
+    worker: StartWorker, recorder: MigrationRecorder
 ) -> None:
     worker()
     finished(sample.Returns().dispatch())
@@ -77,7 +78,7 @@ def test_a_running_worker_goes_on_when_a_newer_version_migrates(
 
 
 def test_a_worker_that_comes_back_to_tables_it_does_not_know_says_so_once_and_waits(
-    worker: StartWorker, recorder: schema.MigrationRecorder
+    worker: StartWorker, recorder: MigrationRecorder
 ) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("only a server can end connections")
@@ -94,7 +95,7 @@ def test_a_worker_that_comes_back_to_tables_it_does_not_know_says_so_once_and_wa
 
 
 def test_tables_that_are_missing_are_told_from_a_database_that_is_away(
-    recorder: schema.MigrationRecorder,
+    recorder: MigrationRecorder,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
