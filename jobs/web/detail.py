@@ -19,8 +19,9 @@ from .commands import dispatch_line
 from .filters import Filter, number
 from .paging import page_of
 from .presentation import run_time
+from .redaction import MASK
 from .responses import render
-from .runs import HEIGHT, runs_around, width_of
+from .runs import runs_around
 from .timeline import facts_of
 from .tracebacks import own_frames
 from .views import ATTEMPTS_SHOWN, LARGE_OF_ATTEMPT, links
@@ -59,7 +60,6 @@ def show_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
     attempts = job.attempts.select_related("worker").defer(*LARGE_OF_ATTEMPT, "samples")
     page = page_of(attempts, ATTEMPTS_SHOWN, before, after, key="number")
     latest = job.attempts.select_related("worker").order_by("-number").first()
-    runs = runs_around(job)
     context = {
         "job": job,
         "page": page,
@@ -67,9 +67,7 @@ def show_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
         "latest": latest,
         "own_traceback": own_frames(latest.traceback) if latest else "",
         "settled": job.status in FINAL,
-        "runs": runs,
-        "runs_width": width_of(runs),
-        "runs_height": HEIGHT,
+        "runs": runs_around(job),
         **state_of(job),
     }
     return render(request, "jobs/job.html", context | links(Filter(), page))
@@ -78,12 +76,14 @@ def show_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
 def state_of(job: Job) -> dict[str, Any]:
     """Return what a page says of a job that is not in its row."""
     queue = Queue.objects.filter(name=job.queue).first()
+    line = dispatch_line(job)
     return {
         "pace": pace_of(job),
         "served": stats.serving(stats.live_workers(), job.queue),
         "paused": queue if queue is not None and queue.is_paused() else None,
         "registered": find(job.job_class) is not None,
-        "dispatch_line": dispatch_line(job),
+        "dispatch_line": line,
+        "dispatch_line_is_masked": MASK in line,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +13,7 @@ from ..models import Job
 from ..states import FINAL, JobStatus
 
 SHOWN, NEWER_SHOWN = 60, 30
-WIDTH, STEP, HEIGHT, LEAST = 6, 8, 32, 4
+STEP, HEIGHT, LEAST = 8, 32, 4
 COLUMNS = ("pk", "status", "started_at", "finished_at")
 
 
@@ -75,6 +74,3 @@ def height_of(ran: timedelta | None, longest: float) -> int:
     share = math.log1p(ran.total_seconds() * 1000) / math.log1p(longest * 1000)
     return max(round(share * HEIGHT), LEAST)
 
-
-def width_of(runs: Sequence[Run]) -> int:
-    return max(len(runs) * STEP - (STEP - WIDTH), WIDTH)

@@ -12,6 +12,8 @@ from tests.factories import make_job, make_user
 
 from .conftest import ALL
 
+CHANGES = ("retry", "cancel", "retry_at", "run_again", "run_copy")
+
 
 @pytest.fixture
 def strict(db: None) -> Client:
@@ -34,7 +36,7 @@ def token_of(client: Client) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["retry", "cancel"])
+@pytest.mark.parametrize("name", CHANGES)
 def test_a_change_without_a_token_is_refused(name, strict, failed) -> None:
     assert strict.post(reverse(f"jobs:{name}", args=[failed.pk])).status_code == 403
     assert not AuditEntry.objects.exists()
@@ -78,7 +80,7 @@ def test_a_host_without_the_middleware_is_protected_too(strict, failed, settings
     assert strict.post(reverse("jobs:retry", args=[failed.pk])).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["retry", "cancel"])
+@pytest.mark.parametrize("name", CHANGES)
 def test_a_change_by_get_is_refused(name, strict, failed) -> None:
     assert strict.get(reverse(f"jobs:{name}", args=[failed.pk])).status_code == 405
     assert not AuditEntry.objects.exists()

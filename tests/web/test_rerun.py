@@ -101,6 +101,14 @@ def test_the_form_has_each_argument_as_it_is_stored_but_for_secrets(old, operato
     assert "hush" not in html
 
 
+@pytest.mark.parametrize("name", ["text", "anything", "colour", "day"])
+def test_hostile_arguments_stay_text_in_the_form(name, operator) -> None:
+    payload = '"></textarea></option><script>alert(1)</script>'
+    for value in (payload, f"{payload}\n"):
+        job = make_job(job_class=Edited.job_name, arguments={"number": 1, name: value})
+        assert "<script>alert" not in form_of(operator, job)
+
+
 def test_a_form_sent_as_it_is_gives_the_same_arguments(old, operator) -> None:
     make_worker()
     answer = run(operator, old, typed())

@@ -5,7 +5,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+from django.utils import timezone
 
+from jobs.lifecycle.pausing import pause
 from jobs.states import JobStatus
 from tests.factories import (
     make_attempt,
@@ -59,8 +61,10 @@ class Reader(HTMLParser):
 def hostile(payload: str) -> list[str]:
     """Store a job that carries `payload` in every text it has; return the pages that show it."""
     user = make_user(username=payload[:150])
-    worker = make_worker(hostname=payload)
+    worker = make_worker(hostname=payload, version=payload[:50], queues=[payload])
+    make_worker("lost", hostname=payload, stopped_at=timezone.now(), rescued={payload: 1})
     make_names((payload,), (payload,))
+    pause(payload, payload, by=user)
     pages = []
     for status in JobStatus:
         job = make_job(
@@ -91,7 +95,7 @@ def hostile(payload: str) -> list[str]:
         make_output(attempt, ("out", payload), ("error", payload))
         make_audit(job, payload[:20], actor_name=user.username)
         pages += [job.get_absolute_url(), attempt.get_absolute_url()]
-    return [*pages, "/", "/view/logs", "/view/logs?tab=errors"]
+    return [*pages, "/", "/view/logs", "/view/logs?tab=errors", "/queues/", "/workers/"]
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
