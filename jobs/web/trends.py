@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -21,8 +21,9 @@ from .presentation import seconds_text
 from .ranges import DEFAULT, RANGES, Range
 
 CLASSES_SHOWN = 100
-LATEST_STEPS = 2
-"""Steps that are read anew each time: what ends may be recorded a little later."""
+RESTS = timedelta(minutes=10)
+"""What ended so long ago is read once in that time: an outcome may be recorded a little late."""
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -115,23 +116,34 @@ def report(chosen: TrendFilter, now: datetime) -> Report:
 
 
 def read(which: Range, job_class: str, queue: str, now: datetime) -> Report:
-    """Read the latest steps, and those before them from memory: they have come to rest."""
-    start = which.start(now)
-    fresh_from = start + which.length - LATEST_STEPS * which.step
-    past, known = _past(which.name, job_class, queue, start, fresh_from)
-    rows = statistics.between(fresh_from, now, job_class=job_class, queue=queue)
-    steps, by_class = statistics.trend_by_class(rows, fresh_from, now, which.step)
-    for name, summary in known.items():
-        by_class[name] = by_class.get(name, statistics.NOTHING) + summary
-    classes = [ClassRow(*pair) for pair in by_class.items()]
-    return Report(which, start, now, past + steps, classes)
+    """Read what ended lately, and add what ended before from memory: that has come to rest."""
+    start, split = which.start(now), resting(now)
+    past, by_class = _past(which.name, job_class, queue, start, split)
+    rows = statistics.between(split, now, job_class=job_class, queue=queue)
+    latest, latest_by_class = statistics.trend_by_class(rows, split, now, which.step)
+    steps = _added({one.start: one.summary for one in past}, {s.start: s.summary for s in latest})
+    classes = [ClassRow(*pair) for pair in _added(by_class, latest_by_class).items()]
+    return Report(which, start, now, [Step(*pair) for pair in steps.items()], classes)
+
+
+def resting(now: datetime) -> datetime:
+    """Return the time before which nothing more is recorded, but for what is very late."""
+    seconds = int(RESTS.total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC) - RESTS
+
+
+def _added(known: dict[K, Summary], more: dict[K, Summary]) -> dict[K, Summary]:
+    both = dict(known)
+    for key, summary in more.items():
+        both[key] = both.get(key, statistics.NOTHING) + summary
+    return both
 
 
 @lru_cache(maxsize=16)
 def _past(
     name: str, job_class: str, queue: str, start: datetime, end: datetime
 ) -> tuple[list[Step], dict[str, Summary]]:
-    """Read the steps up to the latest; the arguments change with each step that passes."""
+    """Read the steps before `end`; the arguments change whenever something has come to rest."""
     rows = statistics.between(start, end, job_class=job_class, queue=queue)
     steps = statistics.trend(rows, start, end, RANGES[name].step)
     return steps, statistics.summaries(rows, "job_class", waits=False)

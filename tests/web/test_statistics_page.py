@@ -270,20 +270,31 @@ def test_the_page_takes_few_queries_and_reads_no_finished_job(which: str, operat
 
 
 @pytest.mark.parametrize("which", list(RANGES))
-def test_only_the_latest_steps_are_read_again(which: str, operator: Client) -> None:
+def test_what_has_come_to_rest_is_not_read_again(which: str, operator: Client) -> None:
     now = timezone.now()
-    step = RANGES[which].step
-    ended(4 * step, completed=3)
+    ended(25 * MINUTE, completed=3)
     first = trends.read(RANGES[which], "", "", now)
-    ended(4 * step, job_class="shop.Bill", completed=100)
+    ended(25 * MINUTE, job_class="shop.Bill", completed=100)
     ended(timedelta(0), job_class="shop.Bill", completed=5)
     again = trends.read(RANGES[which], "", "", now + timedelta(microseconds=1))
-    later = trends.read(RANGES[which], "", "", now + step)
+    later = trends.read(RANGES[which], "", "", now + trends.RESTS)
     assert [one.whole.counts.completed for one in (first, again, later)] == [3, 8, 108]
     assert {row.job_class: row.summary.counts.completed for row in later.classes} == {
         "shop.Ship": 3,
         "shop.Bill": 105,
     }
+
+
+@pytest.mark.parametrize("which", list(RANGES))
+def test_nothing_is_left_out_or_counted_twice_where_rest_begins(which: str) -> None:
+    now = timezone.now()
+    for minutes in range(45):
+        ended(minutes * MINUTE, completed=1, job_class=f"shop.Job{minutes % 3}")
+    told = trends.read(RANGES[which], "", "", now + timedelta(seconds=1))
+    assert told.whole.counts.completed == 45
+    assert [row.summary.counts.completed for row in told.classes] == [15, 15, 15]
+    assert len({step.start for step in told.steps}) == len(told.steps)
+    assert told.steps == sorted(told.steps, key=lambda step: step.start)
 
 
 def test_rows_of_a_time_are_read_from_an_index(db: None) -> None:
