@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import itertools
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jobs import BackgroundJob
 from jobs.worker.processes import birth_mark, boottime
@@ -23,7 +24,7 @@ class Noting(BackgroundJob):
 
     abstract = True
     folder: str
-    retry_delay = 0
+    retry_delay: ClassVar[float | None] = 0
 
     def note(self, what: str, pid: int = 0) -> None:
         pid = pid or os.getpid()
@@ -112,9 +113,10 @@ class Dies(Noting):
 
 
 class Fails(Noting):
-    """Fails until the file `go` appears."""
+    """Fails until the file `go` appears, and is retried after the delay of the settings."""
 
-    max_attempts = 1
+    retry_delay = None
+    max_attempts = 2
 
     def handle(self) -> None:
         with self.noted():
@@ -150,7 +152,7 @@ class Refuses(Noting):
     def handle(self) -> None:
         with self.noted():
             if self.how == "C":
-                ctypes.PyDLL(None).sleep(60)
+                sum(itertools.repeat(0))
                 return
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             while True:
@@ -158,3 +160,26 @@ class Refuses(Noting):
                     time.sleep(60)
                 except BaseException:
                     self.note("caught")
+
+
+class Stalls(Noting):
+    """Has a timeout, and sleeps through it."""
+
+    timeout = 2.0
+    max_attempts = 1
+
+    def handle(self) -> None:
+        with self.noted():
+            time.sleep(600)
+
+
+class Swells(Noting):
+    """Takes a gigabyte of memory, and nobody but the kernel minds."""
+
+    max_attempts = 1
+
+    def handle(self) -> None:
+        kept: list[bytes] = []
+        with self.noted():
+            while len(kept) < 128:
+                kept.append(b"x" * (8 * 1024 * 1024))

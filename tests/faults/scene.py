@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from jobs.models import Job
 from jobs.states import FINAL
-from jobs.worker.processes import birth_mark, children, descendants, is_zombie, resident
+from jobs.worker.processes import birth_mark, boottime, children, descendants, is_zombie, resident
 
 from ..waiting import wait_until
 from ..worker.conftest import StartWorker, WorkerProcess
@@ -163,3 +163,9 @@ def taken(process: WorkerProcess) -> Baseline:
 def launcher_of(process: WorkerProcess) -> int:
     (pid,) = children(process.pid)
     return pid
+
+
+def until_gone(effects: list[Effect], since: float, deadline: float = 10.0) -> float:
+    """Wait until these processes are gone, and return how many seconds after `since` they were."""
+    wait_until(lambda: not any(one.lives() for one in effects), deadline, "processes live on")
+    return boottime() - since

@@ -21,7 +21,7 @@ from .conftest import Figure
 from .fault_jobs import Kills
 from .invariants import ORPHANS_GONE
 from .scale import nightly, pass_time, scaled
-from .scene import Effect, Scene, launcher_of
+from .scene import Scene, launcher_of, until_gone
 
 pytestmark = pytest.mark.usefixtures("live_database")
 RUNNING = scaled(50, 8)
@@ -32,12 +32,6 @@ def crowd(scene: Scene) -> list[Job]:
     held = scene.dispatch(RUNNING // 2, seconds=600, once=True, grandchild=True, holds_gil=True)
     rest = RUNNING - len(held)
     return held + scene.dispatch(rest, seconds=600, once=True, grandchild=True)
-
-
-def until_gone(effects: list[Effect], since: float) -> float:
-    """Wait until these processes are gone, and return how many seconds after `since` they were."""
-    wait_until(lambda: not any(one.lives() for one in effects), 10.0, "processes live on")
-    return boottime() - since
 
 
 def rounds_of_killing(
