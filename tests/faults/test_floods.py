@@ -1,0 +1,75 @@
+"""Fault 41: output in every amount and shape."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.db.models import Sum
+
+from jobs.models import Attempt, OutputChunk
+from jobs.states import JobStatus
+from jobs.worker.processes import resident
+
+from ..waiting import wait_until
+from .conftest import Figure
+from .scale import scaled
+from .scene import Scene
+from .value_jobs import MIB, Pours
+
+pytestmark = pytest.mark.usefixtures("live_database")
+CAP = 256 * 1024
+SIZES = {
+    "one line": 10_000_000,
+    "bytewise": scaled(1_000_000, 20_000),
+    "all bytes": 0,
+    "many lines": scaled(1_000_000, 50_000),
+    "left writing": 0,
+}
+
+
+@pytest.mark.parametrize("how", SIZES)
+def test_41_output_of_any_shape_is_kept_within_its_cap(
+    scene: Scene, figure: Figure, how: str
+) -> None:
+    scene.ready(OUTPUT_LIMIT=CAP)
+    began = time.monotonic()
+    (job,) = scene.finish(Pours(folder=str(scene.folder), how=how, size=SIZES[how]).dispatch())
+    took = time.monotonic() - began
+    assert job.status == JobStatus.COMPLETED
+    attempt = Attempt.objects.get(job=job)
+    assert stored(attempt) <= CAP
+    assert "\0" not in attempt.output
+    figure(f"{how}: {attempt.output_bytes:,} bytes in {took:.1f} s, {stored(attempt):,} kept")
+
+
+def test_41_a_flood_costs_the_worker_no_memory(scene: Scene, figure: Figure) -> None:
+    worker = scene.ready("--concurrency", "2")
+    size = scaled(1024, 100) * MIB
+    before = peak = resident(worker.pid)
+    began = time.monotonic()
+    job = Pours(folder=str(scene.folder), how="flood", size=size).dispatch()
+
+    def is_over() -> bool:
+        nonlocal peak
+        peak = max(peak, resident(worker.pid))
+        job.refresh_from_db()
+        return job.is_finished
+
+    wait_until(is_over, 100.0, scene.story)
+    took = time.monotonic() - began
+    attempt = Attempt.objects.get(job=job)
+    lines = attempt.output.splitlines()
+    assert (lines[0], lines[-1]) == ("first line", "last line")
+    assert stored(attempt) <= MIB
+    grown = (peak - before) / MIB
+    figure(
+        f"{size // MIB} MiB in {took:.1f} s: {stored(attempt):,} bytes kept, "
+        f"supervisor +{grown:.1f} MiB at most"
+    )
+    assert grown <= 20
+
+
+def stored(attempt: Attempt) -> int:
+    found = OutputChunk.objects.filter(attempt=attempt).aggregate(sum=Sum("size"))
+    return int(found["sum"] or 0)
