@@ -167,7 +167,7 @@ class Duties:
             dumps = dumping.dumps_asked(engine, self.ledger.plan.identity.worker_id)
             if dumps:
                 self.ledger.tell(events.DumpAsked(dumps))
-        return conf.POLL_INTERVAL
+        return conf.POLL_INTERVAL if self.ledger.line.hears else conf.POLL_INTERVAL / 2
 
     def neighbours(self, engine: Engine, now: float) -> float:
         """Take over at once from workers of this host whose process is gone."""

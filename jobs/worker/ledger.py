@@ -114,13 +114,15 @@ class Ledger:
         if now < self.line.retry_at:
             return
         try:
-            self.work(self.line.open(), now)
+            engine = self.line.open()
+            if self.line.failures:
+                self.duties.reconnected(now)
+            self.work(engine, now)
         except Error as error:
             self.stay_leased()
             self.line.failed(error, now)
         else:
-            if self.line.worked():
-                self.duties.reconnected(now)
+            self.line.worked()
 
     def take_up(self, now: float) -> None:
         """Have another try at what was set aside, when its time has come."""

@@ -55,6 +55,11 @@ class DatabaseLine:
         return self.listener.heard() if self.listener else set()
 
     @property
+    def hears(self) -> bool:
+        """Whether the database tells of news, so that polling is only for what got lost."""
+        return self.heard_on >= 0 or self.look_every > 0
+
+    @property
     def look_every(self) -> float:
         """Seconds after which to look although nothing was heard; 0 if only polling tells more."""
         return self.listener.interval if self.listener else 0.0
@@ -81,10 +86,8 @@ class DatabaseLine:
         pause = min(FIRST_PAUSE * 2**self.failures, LONGEST_PAUSE)
         self.retry_at = now + pause * random.uniform(0.8, 1.2)
 
-    def worked(self) -> bool:
-        """Note that the database answers. Returns whether it had not before."""
-        if not self.failures:
-            return False
-        event("database_back", tries=self.failures)
-        self.failures, self.trouble = 0, ""
-        return True
+    def worked(self) -> None:
+        """Note that the database answers; say so if it had not before."""
+        if self.failures:
+            event("database_back", tries=self.failures)
+            self.failures, self.trouble = 0, ""
