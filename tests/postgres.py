@@ -41,16 +41,34 @@ rm -rf "$0"
 
 def start_postgres(settings: Mapping[str, str] = QUICK) -> str:
     """Start a server that lives as long as this process, and return its URL."""
-    directory = Path(tempfile.mkdtemp(prefix="jobs-pg-"))
-    programs = _programs(directory)
-    if os.geteuid() == 0:
-        shutil.chown(directory, UNPRIVILEGED)
-    _run(directory, programs / "initdb", "--username=postgres", "--auth=trust", "--no-sync")
-    options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-    log = directory / "log"
-    _run(directory, programs / "pg_ctl", "start", "--log", log, "-o", f"-k {directory} {options}")
-    _clean_up_after_us(directory)
-    return f"postgresql://postgres@/postgres?host={directory}"
+    return Server(settings).url()
+
+
+class Server:
+    """A running server in a folder of its own. It ends with this process, and may be stopped before."""
+
+    def __init__(self, settings: Mapping[str, str] = QUICK) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="jobs-pg-"))
+        self.programs = _programs(self.directory)
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, UNPRIVILEGED)
+        initdb = self.programs / "initdb"
+        _run(self.directory, initdb, "--username=postgres", "--auth=trust", "--no-sync")
+        self.options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        self.start()
+        _clean_up_after_us(self.directory)
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@/{database}?host={self.directory}"
+
+    def start(self) -> None:
+        options = f"-k {self.directory} {self.options}"
+        log = self.directory / "log"
+        _run(self.directory, self.programs / "pg_ctl", "start", "--log", log, "-o", options)
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it: `fast` ends every connection, `immediate` is a crash."""
+        _run(self.directory, self.programs / "pg_ctl", "stop", "--mode", mode)
 
 
 def _programs(directory: Path) -> Path:

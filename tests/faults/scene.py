@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import psutil
@@ -71,11 +71,10 @@ class Scene:
         self.workers.append(process)
         return process
 
-    def ready(self, *arguments: str, **settings: object) -> WorkerProcess:
-        """Start a worker, wait until it works, and remember what it takes."""
-        process = self.worker(*arguments, **settings)
-        wait_until(lambda: "worker_registered" in process.output(), 60.0, process.output)
-        self.finish(self.works().dispatch(priority=100))
+    def ready(self, size: int = 2, *arguments: str, **settings: Any) -> WorkerProcess:
+        """Start a worker of `size` processes, wait until it has them, and remember what it takes."""
+        process = self.worker("--concurrency", str(size), *arguments, **settings)
+        wait_until(lambda: is_complete(process, size), 60.0, process.output)
         self.baselines[process.pid] = taken(process)
         return process
 
@@ -153,6 +152,13 @@ class Scene:
                 return f"{TOKEN}={self.token}".encode() in environment.read()
         except OSError:
             return False
+
+
+def is_complete(process: WorkerProcess, size: int) -> bool:
+    """Whether a worker is known to the others and has all its job processes."""
+    if "worker_registered" not in process.output():
+        return False
+    return len(children(launcher_of(process))) == size
 
 
 def taken(process: WorkerProcess) -> Baseline:

@@ -26,7 +26,7 @@ GRACE = 1.0
 
 
 def p95(values: list[float]) -> float:
-    return quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
+    return quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
 
 
 def cancelled_to_gone(scene: Scene, jobs: list[Job], effects: list[Effect]) -> list[float]:
@@ -46,7 +46,7 @@ def cancelled_to_gone(scene: Scene, jobs: list[Job], effects: list[Effect]) -> l
 def test_27_a_job_that_cannot_be_interrupted_is_killed_after_its_grace(
     scene: Scene, figure: Figure, how: str
 ) -> None:
-    scene.ready("--concurrency", "2", KILL_GRACE=GRACE)
+    scene.ready(2, KILL_GRACE=GRACE)
     took: list[float] = []
     for _ in range(scaled(10, 1)):
         jobs = [Refuses(folder=str(scene.folder), how=how).dispatch() for _ in range(2)]
@@ -56,7 +56,7 @@ def test_27_a_job_that_cannot_be_interrupted_is_killed_after_its_grace(
 
 
 def test_27_a_cooperative_job_is_gone_at_once(scene: Scene, figure: Figure) -> None:
-    scene.ready("--concurrency", "4", KILL_GRACE=10)
+    scene.ready(4, KILL_GRACE=10)
     took: list[float] = []
     for _ in range(scaled(10, 2)):
         jobs = scene.dispatch(4, seconds=600, grandchild=True)
@@ -100,7 +100,7 @@ def test_29_a_chain_of_forks_is_ended(scene: Scene, figure: Figure) -> None:
 
 
 def test_30_a_cancel_that_races_completion_has_one_result(scene: Scene, figure: Figure) -> None:
-    scene.ready("--concurrency", "4")
+    scene.ready(4)
     split: Counter[str] = Counter()
     rounds, at_once = scaled(500, 40), 20
     for _ in range(rounds // at_once):
@@ -138,7 +138,7 @@ def test_31_a_job_can_be_cancelled_in_every_state(scene: Scene, figure: Figure) 
         "unresolved": make_job(JobStatus.SCHEDULED, job_class="tests.Gone"),
     }
     results = {name: (job.cancel(), reloaded(job).status) for name, job in waiting.items()}
-    scene.ready("--concurrency", "1")
+    scene.ready(1)
     running, starting = scene.dispatch(1, seconds=600)[0], scene.dispatch(1, seconds=600)[0]
     scene.started([running])
     for name, job in {"claimed or queued": starting, "running": running}.items():
@@ -158,7 +158,7 @@ def reloaded(job: Job) -> Job:
 def test_32_a_cancel_from_another_host_takes_at_most_a_poll(scene: Scene, figure: Figure) -> None:
     """Nothing but the database joins the two: the worker is not told, as through PgBouncer."""
     poll = 1.0
-    scene.ready("--concurrency", "2", LISTEN=0, POLL_INTERVAL=poll)
+    scene.ready(2, LISTEN=0, POLL_INTERVAL=poll)
     Worker.objects.update(host_id="another host")
     took: list[float] = []
     for _ in range(scaled(20, 3)):

@@ -96,7 +96,7 @@ def test_10_the_kernel_out_of_memory_ends_the_job_not_its_worker(
 ) -> None:
     group = cgroup_with_limit(400 * sample.MIB)
     try:
-        worker = scene.ready("--concurrency", "1")
+        worker = scene.ready(1)
         for pid in (worker.pid, *(one.pid for one in worker.tree())):
             (group / "cgroup.procs").write_text(str(pid))
         job = Swells(folder=str(scene.folder)).dispatch()

@@ -44,7 +44,7 @@ def test_41_output_of_any_shape_is_kept_within_its_cap(
 
 
 def test_41_a_flood_costs_the_worker_no_memory(scene: Scene, figure: Figure) -> None:
-    worker = scene.ready("--concurrency", "2")
+    worker = scene.ready(2)
     size = scaled(1024, 100) * MIB
     before = peak = resident(worker.pid)
     began = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import psutil
 import pytest
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("live_database")
 @pytest.mark.parametrize("whole", [False, True], ids=["supervisor", "supervisor and launcher"])
 def test_06_a_frozen_worker_is_fenced(scene: Scene, figure: Figure, whole: bool) -> None:
     lease = scaled(60, 4)
-    settings = {"LEASE": lease, "BEAT": lease / 8, "POLL_INTERVAL": 1}
+    settings: Any = {"LEASE": lease, "BEAT": lease / 8, "POLL_INTERVAL": 1}
     first = scene.ready(**settings)
     jobs = scene.dispatch(2, seconds=lease * 1.5, once=True)
     began = scene.started(jobs)
@@ -47,7 +48,7 @@ def test_06_a_frozen_worker_is_fenced(scene: Scene, figure: Figure, whole: bool)
 
 def test_07_a_job_longer_than_its_lease_runs_once(scene: Scene, figure: Figure) -> None:
     lease = scaled(60, 2)
-    settings = {"LEASE": lease, "BEAT": lease / 6}
+    settings: Any = {"LEASE": lease, "BEAT": lease / 6}
     scene.ready(**settings)
     jobs = scene.dispatch(2, seconds=lease * 4)
     scene.started(jobs)

@@ -84,7 +84,7 @@ def test_33_the_command_says_what_cannot_be_retried(
 @nightly
 def test_34_jobs_that_fail_together_do_not_come_back_together(scene: Scene, figure: Figure) -> None:
     count, delay = scaled(1000, 100), 20
-    scene.ready("--concurrency", "4", RETRY_DELAY=delay)
+    scene.ready(4, RETRY_DELAY=delay)
     jobs = Fails.dispatch_many([Fails(folder=str(scene.folder)) for _ in range(count)])
     scene.started(jobs, deadline=120)
     scene.go()
@@ -113,17 +113,10 @@ def test_35_a_worker_with_a_wrong_clock_keeps_the_databases_time(
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no clock of its own: it tells that of whoever asks")
     library = preload()
-    honest = scene.ready("--queues", "honest", LEASE=6)
-    kept = dict(database_env)
-    database_env |= {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": offset,
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    scene.ready("--queues", "default", LEASE=6)
-    for name in ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC"):
-        del database_env[name]
-    assert database_env == kept
+    honest = scene.ready(2, "--queues", "honest", LEASE=6)
+    database_env |= {"LD_PRELOAD": str(library), "FAKETIME": offset}
+    scene.ready(2, "--queues", "default", LEASE=6)
+    del database_env["LD_PRELOAD"], database_env["FAKETIME"]
     job = scene.works(seconds=0.5).dispatch(delay=2)
     (job,) = scene.finish(job)
     attempt = Attempt.objects.get(job=job)
