@@ -153,7 +153,8 @@ class AttemptAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         attempts: QuerySet[Attempt] = super().get_queryset(request)
         return attempts.defer(
-            "traceback", "error_message", "receipt", "job__arguments", "job__result"
+            *("traceback", "error_message", "receipt", "samples"),
+            *("job__arguments", "job__result"),
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:

@@ -28,6 +28,7 @@ class DueHook(NamedTuple):
     output_bytes: int
     """What the attempt has printed so far; the hook's output follows it."""
     output_lines: int
+    output_dropped: int = 0
 
 
 def due_hooks(engine: Engine, worker: UUID) -> list[DueHook]:
@@ -54,6 +55,7 @@ def due_hooks(engine: Engine, worker: UUID) -> list[DueHook]:
             attempt.error_message,
             attempt.output_bytes,
             attempt.output_lines or 0,
+            attempt.output_dropped,
         )
         for attempt in mine.annotate(output_lines=latest_line()).order_by("id")[:100]
     ]

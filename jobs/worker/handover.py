@@ -102,6 +102,7 @@ class Handover:
                 *(hook.attempt_id, limits.output, hook.output_bytes, self.echo),
                 line=hook.output_lines,
             )
+            output.dropped = hook.output_dropped
         current = Attempting(*hook[:4], output, now, self.clock(), limits)
         current.deadline = now + limits.hook_timeout
         child.begin(current, RunHook(*hook[:8]))

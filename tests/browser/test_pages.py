@@ -64,6 +64,7 @@ def fill() -> list[str]:
     paths = ["/", "/?status=failed", "/?class=none", "/?before=1", "/view/logs"]
     paths += [f"/?q={LONG}&error={LONG}&since=7d", "/?argument=key:1", "/jobs/retry/?all=1"]
     operation = make_operation(selection={"queue": LONG}, error=LONG, skipped={"changed": 1})
+    paths += ["/view/logs?level=warning&q=b&since=1h", f"/view/logs?q={LONG[:90]}"]
     paths += ["/operations/", operation.get_absolute_url(), "/audit/"]
     for status in JobStatus:
         job = make_job(
@@ -76,12 +77,20 @@ def fill() -> list[str]:
             arguments={"text": LONG * 3},
         )
         attempt = make_attempt(
-            job, "failed", worker=worker, error_type="E", error_message=LONG, traceback=LONG * 3
+            job,
+            "failed",
+            worker=worker,
+            error_type="E",
+            error_message=LONG,
+            traceback=LONG * 3,
+            samples={"memory_limit": 9, "points": [[1.0, 5, 0.5], [2.0, 8, 0.6]]},
         )
         make_output(attempt, ("out", f"\x1b[31m{LONG}\n"), ("err", "b\n"), ("warning", LONG * 9))
         make_output(attempt, ("debug", "c\n"), ("info", "d\n"), gap=9_999)
         make_audit(job)
         paths += [job.get_absolute_url(), attempt.get_absolute_url()]
+    paths += [f"/attempts/compare/?a={attempt.pk}", f"/attempts/compare/?a={attempt.pk}&b=1"]
+    paths += [f"{attempt.get_absolute_url()}?level=err&q=b", f"{attempt.get_absolute_url()}?line=2"]
     pause(LONG[:100], LONG)
     make_worker(hostname=LONG, beat_at=job.created_at - timedelta(seconds=40))
     make_worker("lost", hostname=LONG, stopped_at=job.created_at, rescued={"queued": 2})

@@ -38,8 +38,10 @@ def page(client: Any, attempt: Attempt, query: str = "") -> str:
     [
         (
             {"reason": Reason.SIGNAL, "signal": signal.SIGKILL, "peak_rss": int(3.9 * GIB)},
-            "Killed by SIGKILL (signal 9), not by its worker: likely by the kernel, out of memory; "
-            "peak 3.9\xa0GB.",
+            (
+                "Killed by SIGKILL (signal 9), not by its worker: likely by the kernel, out of "
+                "memory; peak 3.9\xa0GB."
+            ),
         ),
         (
             {"reason": Reason.SIGNAL, "signal": signal.SIGSEGV},

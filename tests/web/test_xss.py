@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 from django.utils import timezone
@@ -95,6 +96,12 @@ def hostile(payload: str) -> list[str]:
         make_output(attempt, ("out", payload), ("error", payload))
         make_audit(job, payload[:20], actor_name=user.username)
         pages += [job.get_absolute_url(), attempt.get_absolute_url()]
+    text = quote(payload)
+    pages += [f"/attempts/compare/?a={attempt.pk}&b={attempt.pk - 1}", f"/view/logs?q={text[:9]}"]
+    pages += [
+        f"/view/logs?q={text}&worker={text}&since={text}",
+        f"{pages[-3]}?q={text}&level={text}",
+    ]
     return [*pages, "/", "/view/logs", "/view/logs?tab=errors", "/queues/", "/workers/"]
 
 
