@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
@@ -65,19 +66,42 @@ def claim(
     with nullcontext() if engine.claims_alone else _transaction(engine):
         for _ in range(ROUNDS):
             beyond = max(0, len(claims) - free)
-            found = engine.claim(
-                worker, queues, max(0, free - len(claims)), max(0, ahead - beyond), quick
+            found = _claim_some(
+                engine, worker, queues, max(0, free - len(claims)), max(0, ahead - beyond), quick
             )
             unknown = {one.job_class for one in found if find(one.job_class) is None}
             claims += [one for one in found if one.job_class not in unknown]
             if not unknown:
                 break
-            more = engine.claim(worker, queues, 0, PUT_OFF_AT_ONCE, sorted(unknown))
+            more = _claim_some(engine, worker, queues, 0, PUT_OFF_AT_ONCE, sorted(unknown))
             with _transaction(engine):
                 _put_off(engine, [one for one in found if one.job_class in unknown] + more)
         if claims:
             reach("after_claim")
     return claims
+
+
+def _claim_some(
+    engine: Engine, worker: UUID, queues: Sequence[str], free: int, ahead: int, quick: Sequence[str]
+) -> list[Claim]:
+    """Claim from as many queues at once as one statement takes; where there are more, in turns.
+
+    Which of them come first is chance, so that none is always the last. Priorities hold among the
+    queues of one statement.
+    """
+    at_once = engine.queues_at_once
+    if len(queues) <= at_once:
+        return engine.claim(worker, queues, free, ahead, quick)
+    parts = [queues[start : start + at_once] for start in range(0, len(queues), at_once)]
+    first, found = random.randrange(len(parts)), list[Claim]()
+    for part in parts[first:] + parts[:first]:
+        beyond = max(0, len(found) - free)
+        found += engine.claim(
+            worker, part, max(0, free - len(found)), max(0, ahead - beyond), quick
+        )
+        if found and len(found) >= free:
+            break
+    return sorted(found, key=lambda one: (-one.priority, one.run_at, one.job_id))
 
 
 def _transaction(engine: Engine) -> transaction.Atomic:
@@ -127,7 +151,11 @@ def unclaim(engine: Engine, worker: UUID, claims: Sequence[Claim]) -> int:
 
     A job that was to be cancelled meanwhile is cancelled by that.
     """
-    return _unclaim(engine, worker, Q(id__in=[one.attempt_id for one in claims]))
+    with _transaction(engine):
+        given_back = _unclaim(engine, worker, Q(id__in=[one.attempt_id for one in claims]))
+        if given_back:
+            engine.notify({one.queue for one in claims})
+    return given_back
 
 
 def unclaim_strays(engine: Engine, worker: UUID, held: Collection[int]) -> int:

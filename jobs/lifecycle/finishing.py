@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -68,11 +68,21 @@ def finish(engine: Engine, worker: UUID, outcomes: Sequence[Outcome]) -> list[Se
                 tally.add(one, settled[one.attempt_id].job_status)
         tally.store(engine)
         errors.store(engine)
+        _tell_of_released(engine, ordered, settled)
         if settled and attempt_finished.has_listeners():
             transaction.on_commit(
                 partial(_announce, list(settled.values())), using=engine.alias, robust=True
             )
     return [settled.get(one.attempt_id) for one in outcomes]
+
+
+def _tell_of_released(
+    engine: Engine, outcomes: Sequence[Outcome], settled: Mapping[int, Settled]
+) -> None:
+    """Tell workers of the queues to which jobs went back: this one may be about to leave."""
+    back = {one for one, end in settled.items() if end.job_status == JobStatus.QUEUED}
+    if back:
+        engine.notify({one.queue for one in outcomes if one.attempt_id in back})
 
 
 def next_state(job: Job, one: Outcome) -> tuple[str, dict[str, Any]]:

@@ -45,7 +45,7 @@ class Job(models.Model):
     attempts_spent = models.PositiveSmallIntegerField(_("attempts spent"), default=0)
     """Attempts that count against `max_attempts`; a retry sets it back to 0."""
     attempts_made = models.PositiveIntegerField(_("attempts made"), default=0)
-    """The number of the latest attempt; never set back."""
+    """The number of the latest attempt; set back only with one that nobody has begun."""
     interruptions = models.PositiveSmallIntegerField(_("interruptions"), default=0)
     """How often it was given back unspent because a worker stopped or was lost."""
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True)

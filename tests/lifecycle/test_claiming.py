@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs.lifecycle import claiming
+from jobs.lifecycle import claiming, dispatching
 from jobs.lifecycle.engines import Engine
 from jobs.models import Attempt, Job, Worker
 from jobs.states import AttemptStatus, JobStatus, WorkerStatus
 from tests.factories import make_worker
 
-from .acting import claim, dispatch, stored
+from .acting import claim, dispatch, spec, stored
 from .job_classes import Brisk, Plain
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +178,38 @@ def test_a_claim_takes_few_statements_however_many_jobs(
     # MySQL has no UPDATE … RETURNING: it locks and reads first.
     with django_assert_max_num_queries(4 if connection.vendor == "mysql" else 2):
         assert len(claim(worker, free=50)) == 50
+
+
+MANY = [f"q{number:04}" for number in range(1200)]
+
+
+def test_more_queues_than_a_statement_takes_are_all_served(worker: Worker) -> None:
+    dispatching.dispatch([spec(queue=name) for name in MANY])
+    assert {one.queue for one in claim(worker, free=1300, queues=MANY)} == set(MANY)
+
+
+def test_of_very_many_queues_no_more_is_taken_than_asked_for(worker: Worker) -> None:
+    dispatching.dispatch([spec(queue=name) for name in MANY])
+    assert len(claim(worker, free=5, queues=MANY)) == 5
+
+
+def test_the_only_due_job_is_found_in_whichever_of_many_queues_it_is(worker: Worker) -> None:
+    for name in (MANY[0], MANY[600], MANY[-1]):
+        dispatch(queue=name)
+        assert [one.queue for one in claim(worker, free=2, queues=MANY)] == [name]
+
+
+def test_of_many_queues_the_best_come_first(worker: Worker) -> None:
+    for priority, name in enumerate(MANY[::300]):
+        dispatch(queue=name, priority=priority)
+    priorities = [one.priority for one in claim(worker, free=10, queues=MANY)]
+    assert priorities == [3, 2, 1, 0]
+
+
+def test_unknown_classes_in_many_queues_are_put_off(worker: Worker) -> None:
+    dispatching.dispatch([spec(queue=name, job_class="shop.Gone") for name in MANY[::100]])
+    assert claim(worker, free=2, queues=MANY) == []
+    assert not Job.objects.filter(status=JobStatus.RUNNING).exists()
 
 
 def test_queues_with_due_jobs_are_found(engine: Engine) -> None:

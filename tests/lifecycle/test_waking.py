@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from jobs.lifecycle import changing, dispatching
+from jobs.lifecycle import changing, claiming, dispatching
 from jobs.lifecycle.engines import Engine, Listener, datagrams
 from jobs.lifecycle.engines.base import CANCEL
-from jobs.states import JobStatus
+from jobs.models import Worker
+from jobs.states import AttemptStatus, JobStatus, Reason
 from tests.factories import make_job
 from tests.waiting import wait_until
 
-from .acting import dispatch, spec
+from .acting import claim_new, dispatch, finish, spec
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NAME = "0" * 32
@@ -101,6 +102,29 @@ def test_a_retry_is_heard_of(listener: Listener) -> None:
 def test_a_cancel_is_heard_of(listener: Listener) -> None:
     changing.cancel(make_job(JobStatus.RUNNING).pk)
     assert heard_before_a_known_end(listener) == {CANCEL}
+
+
+def test_a_job_that_falls_due_is_heard_of(listener: Listener, engine: Engine) -> None:
+    make_job(JobStatus.SCHEDULED, queue="slow", run_at=engine.now())
+    listener.heard()
+    assert claiming.promote(engine) == 1
+    assert heard_before_a_known_end(listener) == {"slow"}
+
+
+def test_a_job_that_nobody_began_is_heard_of_when_it_is_given_back(
+    listener: Listener, engine: Engine, worker: Worker
+) -> None:
+    one = claim_new(worker, queue="slow")
+    heard_before_a_known_end(listener)
+    claiming.unclaim(engine, worker.pk, [one])
+    assert heard_before_a_known_end(listener) == {"slow"}
+
+
+def test_a_job_whose_worker_stopped_is_heard_of(listener: Listener, worker: Worker) -> None:
+    one = claim_new(worker, queue="slow")
+    heard_before_a_known_end(listener)
+    finish(worker, one, AttemptStatus.RELEASED, reason=Reason.SHUTDOWN)
+    assert heard_before_a_known_end(listener) == {"slow"}
 
 
 def test_what_has_been_heard_is_heard_once(listener: Listener) -> None:

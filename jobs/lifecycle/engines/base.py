@@ -92,6 +92,8 @@ class Engine(ABC):
     """Whether all who use this database are processes of one host."""
     claims_alone = False
     """Whether `claim` is one statement, and so needs no transaction around it."""
+    queues_at_once = 400
+    """Queues that one statement can claim from. SQLite takes 500 SELECTs together."""
 
     on_conflict = "ON CONFLICT ({key}) DO UPDATE SET"
     new_value = "excluded.{column}"
@@ -128,7 +130,10 @@ class Engine(ABC):
 
     @abstractmethod
     def promote(self, limit: int) -> int:
-        """Queue up to `limit` of the waiting jobs that are due, the oldest first. Returns how many."""
+        """Queue up to `limit` of the waiting jobs that are due, the oldest first. Returns how many.
+
+        Also tells listening workers.
+        """
 
     @abstractmethod
     def next_due(self) -> datetime | None:

@@ -109,6 +109,7 @@ WITH due AS MATERIALIZED (
     ORDER BY run_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_job AS job SET status = '{PROMOTE.target}' FROM due WHERE job.id = due.id
+RETURNING pg_notify('{CHANNEL}', job.queue)
 """
 
 # The recursion jumps from one queue name to the next through the claim index.

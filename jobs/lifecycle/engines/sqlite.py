@@ -67,6 +67,7 @@ PROMOTE_BATCH = f"""
 UPDATE jobs_job SET status = '{PROMOTE.target}'
 WHERE id IN (SELECT id FROM jobs_job INDEXED BY jobs_job_due
              WHERE status IN ({WAITS}) AND run_at <= %s ORDER BY run_at LIMIT %s)
+RETURNING queue
 """
 DUE_QUEUES = """
 WITH RECURSIVE due(queue) AS (
@@ -185,9 +186,10 @@ class SQLiteEngine(Engine):
         return Claim(opened[job_id], job_id, number, job_class, queue, priority, due, *rest)
 
     def promote(self, limit: int) -> int:
-        with self.connection.cursor() as cursor:
-            cursor.execute(PROMOTE_BATCH, [self.stored(self.now()), limit])
-            return int(cursor.rowcount)
+        found = self.rows(PROMOTE_BATCH, [self.stored(self.now()), limit])
+        if found:
+            self.notify({name for (name,) in found})
+        return len(found)
 
     def next_due(self) -> datetime | None:
         first = self.rows(NEXT_DUE, [])[0][0]
