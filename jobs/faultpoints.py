@@ -3,6 +3,7 @@
 Armed by two things together, read once: the setting JOBS_FAULT_POINTS of the tests' own settings,
 and the variable JOBS_FAULT_POINT, a name and at which passing to strike: `after_claim:2`. The file
 that JOBS_FAULT_ONCE names is created first; where it exists already, nobody is killed any more.
+JOBS_FAULT_SIGNAL, a number, is sent in place of SIGKILL.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ POINTS = (
 _chosen, _, _nth = os.environ.get("JOBS_FAULT_POINT", "").partition(":")
 _armed = bool(_chosen) and getattr(settings, "JOBS_FAULT_POINTS", False)
 _left = int(_nth or 1)
+_signal = int(os.environ.get("JOBS_FAULT_SIGNAL") or signal.SIGKILL)
 
 if _armed:
 
@@ -38,7 +40,7 @@ if _armed:
         if _left <= 0:
             with suppress(FileExistsError):
                 os.close(os.open(os.environ["JOBS_FAULT_ONCE"], os.O_CREAT | os.O_EXCL))
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), _signal)
 
 else:
 

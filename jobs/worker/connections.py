@@ -20,8 +20,13 @@ LEDGER_OPTIONS: dict[str, dict[str, Any]] = {
     "mysql": {"connect_timeout": 10, "read_timeout": 20, "write_timeout": 20},
 }
 """Seconds, `tcp_user_timeout` milliseconds: a cut cable is noticed well within a lease."""
-STATEMENT_TIMEOUT, LOCK_TIMEOUT = "30s", "250ms"
-MARIADB_LIMITS = "SET SESSION max_statement_time = 15, SESSION innodb_lock_wait_timeout = 1"
+STATEMENT_TIMEOUT, LOCK_TIMEOUT, IDLE_TIMEOUT = "30s", "250ms", "15s"
+"""The last one of an open transaction: a worker that freezes, or is cut off, in one of its own must not
+hold what it has locked for longer than its lease."""
+MARIADB_LIMITS = (
+    "SET SESSION max_statement_time = 15, SESSION innodb_lock_wait_timeout = 1, "
+    "SESSION idle_transaction_timeout = 15"
+)
 MYSQL_LIMITS = "SET SESSION max_execution_time = 15000, SESSION innodb_lock_wait_timeout = 1"
 """Sooner than the driver gives the connection up; MySQL limits only SELECT. A lock takes a second
 at least to give up."""
@@ -58,6 +63,8 @@ def limit_statements(alias: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, false)", [STATEMENT_TIMEOUT])
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+            idle = "idle_in_transaction_session_timeout"
+            cursor.execute(f"SELECT set_config('{idle}', %s, false)", [IDLE_TIMEOUT])
     elif connection.vendor == "mysql":
         is_mariadb: bool = connection.mysql_is_mariadb  # type: ignore[attr-defined]
         with connection.cursor() as cursor:

@@ -85,7 +85,10 @@ class Ledger:
                 if self.news:
                     self.on_news()
                 if self.gives_up_at is not None and time.monotonic() > self.gives_up_at:
-                    warn("ledger_gave_up", unwritten=len(self.journal.outcomes))
+                    while self.inbox:  # What came while it waited for the database.
+                        self.take(self.inbox.popleft())
+                    kept = (self.journal, *self.aside)
+                    warn("ledger_gave_up", unwritten=sum(len(one.outcomes) for one in kept))
                     break
                 if self.appetite.has_stock() and not self.closing:
                     time.sleep(LINGER)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from jobs.faultpoints import POINTS
 from jobs.models import Attempt, Job
@@ -16,7 +18,7 @@ from jobs.states import JobStatus
 from ..waiting import wait_until
 from ..worker.conftest import ROOT
 from .conftest import Figure
-from .scale import scaled
+from .scale import nightly, scaled
 from .scene import Scene
 
 pytestmark = pytest.mark.usefixtures("live_database")
@@ -83,6 +85,32 @@ def test_02_a_process_killed_at(
         if number < rounds - 1:
             crash.leave()
     figure(f"{point}: {rounds} crashes, lost 0, stuck 0, two outcomes 0, attempts again {reruns}")
+
+
+@nightly
+@pytest.mark.timeout(600)
+def test_02_a_worker_frozen_in_its_transaction_keeps_its_jobs_for_no_longer_than_a_lease(
+    scene: Scene, figure: Figure, database_env: dict[str, str], tmp_path: Path
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("who freezes with SQLite's only lock holds up everybody")
+    once = tmp_path / "once"
+    database_env |= {
+        "JOBS_FAULT_POINT": "before_outcome_commit",
+        "JOBS_FAULT_ONCE": str(once),
+        "JOBS_FAULT_SIGNAL": str(signal.SIGSTOP.value),
+    }
+    frozen = scene.worker()
+    del database_env["JOBS_FAULT_POINT"]
+    jobs = scene.dispatch(2)
+    wait_until(once.exists, message="frozen")
+    began = time.monotonic()
+    scene.worker()
+    scene.finish(*jobs)
+    took = time.monotonic() - began
+    assert took < 45
+    figure(f"{took:.0f} s until its jobs were run again")
+    frozen.send(signal.SIGCONT)
 
 
 def test_every_point_is_in_the_code_once() -> None:

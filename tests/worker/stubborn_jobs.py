@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import ClassVar
 
 from jobs import BackgroundJob
+
+from ..sample_jobs import note
 
 logger = logging.getLogger(__name__)
 
@@ -82,3 +85,20 @@ class SpeaksNonsense(BackgroundJob):
             except OSError:
                 continue
         time.sleep(60)
+
+
+class FailsWhenTold(BackgroundJob):
+    """Fails as soon as a file is there; its hook says so."""
+
+    log: str
+    go: str
+    max_attempts = 1
+
+    def handle(self) -> None:
+        note(self.log, f"started {os.getpid()}")
+        while not Path(self.go).exists():
+            time.sleep(0.02)
+        raise ValueError("as told")
+
+    def failed(self, exception: BaseException) -> None:
+        note(self.log, "failed")
