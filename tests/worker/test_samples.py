@@ -50,10 +50,11 @@ def test_cpu_never_runs_backwards_where_a_process_has_vanished_from_the_tree() -
 def test_an_attempt_of_some_seconds_keeps_what_it_took(
     burst: Callable[..., object], fails: bool
 ) -> None:
-    job = watched.Swells(seconds=3.2, fails=fails).dispatch()
+    job = watched.TakesMore(seconds=3.2, fails=fails).dispatch()
     quick = sample.Returns().dispatch()
     burst()
-    samples = job.attempts.order_by("id").first().samples
+    samples = job.attempts.order_by("id")[0].samples
+    assert samples is not None
     assert samples["memory_limit"] == 1024**3
     assert [round(at) for at, _, _ in samples["points"]] == [1, 2, 3]
     memory = [rss for _, rss, _ in samples["points"]]

@@ -56,7 +56,7 @@ class TakesHandler(BackgroundJob):
         signal.signal(DUMP_SIGNAL, lambda *_: None)
 
 
-class Swells(BackgroundJob):
+class TakesMore(BackgroundJob):
     """Takes memory and CPU for about so many seconds."""
 
     memory_limit = 1024 * 1024 * 1024
@@ -69,7 +69,7 @@ class Swells(BackgroundJob):
         while time.monotonic() < end:
             kept.append(bytearray(1024 * 1024))
             with suppress(ValueError):
-                kept.index(b"no such")
+                kept.index(bytearray(b"no such"))
             time.sleep(0.05)
         if self.fails:
             raise ValueError("as asked")
