@@ -10,6 +10,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jobs.lifecycle import dispatching
+from jobs.lifecycle.records import JobSpec
 from jobs.models import Job, JobClass, Queue
 from jobs.states import JobStatus
 
@@ -152,6 +154,13 @@ def test_a_queue_nobody_has_seen_before_is_served(worker: StartWorker) -> None:
     worker()
     finished(sample.Returns().dispatch())
     assert finished(sample.Returns().dispatch(queue="brand new")).status == JobStatus.COMPLETED
+
+
+def test_more_queues_than_one_statement_takes_are_served(burst: StartWorker) -> None:
+    name = sample.Returns.job_name
+    dispatching.dispatch([JobSpec(name, f"q{n}", 0, {}, None, None, 3) for n in range(600)])
+    burst()
+    assert Job.objects.filter(status=JobStatus.COMPLETED).count() == 600
 
 
 def test_a_scheduled_job_runs_when_it_is_due(worker: StartWorker) -> None:
