@@ -40,18 +40,18 @@ class ErrorFilter(Filter):
 @closed("view_job")
 def show_stats(request: HttpRequest) -> HttpResponseBase:
     chosen, now = TrendFilter.parse(request.GET), timezone.now()
-    told = trends.report(chosen, now)
+    told, offered = trends.report(chosen, now), choices(chosen)
     context = {
         "chosen": chosen,
         "ranges": [(one.label, chosen.url(range=one.name), one) for one in RANGES.values()],
-        "attention": attention.look(now),
+        "attention": attention.look(now, offered["queues"]),
         "report": told,
         "charts": trends.charts(told),
         "columns": [(key, title, chosen.url(sort=key)) for key, (title, _) in COLUMNS.items()],
         "rows": [(row, *links_of(row, chosen)) for row in told.classes[:CLASSES_SHOWN]],
         "hidden": max(len(told.classes) - CLASSES_SHOWN, 0),
         "clear_url": chosen.url(job_class="", queue=""),
-        **choices(chosen),
+        **offered,
     }
     return render(request, "jobs/stats.html", context)
 

@@ -190,7 +190,7 @@ def test_a_class_from_the_address_is_escaped(operator: Client) -> None:
 
 def test_all_is_well_while_nothing_is_wrong() -> None:
     make_worker()
-    found = attention.look(timezone.now())
+    found = attention.look(timezone.now(), [])
     assert not found.is_needed
     assert (found.alive, found.waiting) == (1, [])
 
@@ -201,7 +201,7 @@ def test_a_queue_that_waits_for_long_is_named(operator: Client) -> None:
     now = timezone.now()
     make_job(queue="mail", run_at=now - timedelta(minutes=20))
     make_job(queue="default", run_at=now - timedelta(minutes=1))
-    found = attention.look(now)
+    found = attention.look(now, ["default", "mail", "none"])
     assert [one.queue for one in found.waiting] == ["mail", "default"]
     assert [one.queue for one in found.bad_queues] == ["mail"]
     assert "The oldest due job of the queue mail has waited for 20 min" in page(operator)
@@ -212,6 +212,11 @@ def test_a_queue_that_no_worker_serves_is_named_at_once(operator: Client) -> Non
     make_worker(queues=["default"])
     make_job(queue="mail")
     assert "and no worker serves it" in page(operator)
+
+
+def test_jobs_that_wait_before_any_worker_has_run_are_noticed(operator: Client) -> None:
+    make_job(queue="mail")
+    assert "Jobs of the queue mail have waited" in page(operator)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +234,7 @@ def test_more_failures_than_usual_are_noticed(
 ) -> None:
     ended(10 * MINUTE, completed=hour[0], retried=hour[1])
     ended(3 * DAY, completed=week[0], failed=week[1])
-    assert attention.look(timezone.now()).failures.is_bad == bad
+    assert attention.look(timezone.now(), []).failures.is_bad == bad
 
 
 def test_workers_are_told_apart_by_their_heartbeat(operator: Client) -> None:
@@ -237,7 +242,7 @@ def test_workers_are_told_apart_by_their_heartbeat(operator: Client) -> None:
     make_worker(hostname="good")
     make_worker(hostname="late", beat_at=now - timedelta(seconds=40))
     make_worker(hostname="dead", beat_at=now - 2 * HOUR, lease_expires_at=now - HOUR)
-    found = attention.look(now)
+    found = attention.look(now, [])
     assert found.alive == 2
     assert [one.hostname for one in found.late] == ["late"]
     assert [one.hostname for one in found.missing] == ["dead"]

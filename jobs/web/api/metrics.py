@@ -14,7 +14,7 @@ from ... import statistics
 from ...conf import conf
 from ...histograms import BOUNDS, Histogram
 from ...lifecycle.engines import engine_for
-from ...models import Worker
+from ...models import Queue, Worker
 from ...states import FINAL, LIVE_WORKERS, JobStatus
 from ...statistics import COUNTED, Summary
 from .. import stats
@@ -78,7 +78,9 @@ def jobs_now() -> Iterator[Family]:
 
 
 def queues_now(now: datetime) -> Iterator[Family]:
-    due = backlog(engine_for().due_queues()[:MOST_QUEUES])
+    names = Queue.objects.order_by("name").values_list("name", flat=True)[:MOST_QUEUES]
+    found = backlog(list(names)).items()
+    due = {name: one for name, one in found if one.oldest is not None}
     yield Family(
         "jobs_due",
         "gauge",
@@ -92,7 +94,7 @@ def queues_now(now: datetime) -> Iterator[Family]:
         [
             Sample({"queue": queue}, max((now - one.oldest).total_seconds(), 0.0))
             for queue, one in due.items()
-            if one.oldest is not None
+            if one.oldest
         ],
     )
 
