@@ -173,7 +173,7 @@ class Stalls(Noting):
             time.sleep(600)
 
 
-class Swells(Noting):
+class TakesGigabyte(Noting):
     """Takes a gigabyte of memory, and nobody but the kernel minds."""
 
     max_attempts = 1

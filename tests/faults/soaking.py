@@ -84,7 +84,7 @@ class Soak:
 
     def run(self, seconds: float, jobs: int) -> Result:
         """Mix faults into a stream of so many jobs for so long; then let all come to an end."""
-        self.spared = self.scene.ready(*self.arguments(), **SETTINGS)
+        self.spared = self.scene.ready(CONCURRENCY, **SETTINGS)
         began, dispatched, fault_at = time.monotonic(), 0, 0.0
         while (passed := time.monotonic() - began) < seconds:
             self.keep_workers()

@@ -16,7 +16,7 @@ from jobs.worker.processes import boottime
 from .. import sample_jobs as sample
 from ..waiting import wait_until
 from .conftest import Figure
-from .fault_jobs import Dies, Stalls, Swells
+from .fault_jobs import Dies, Stalls, TakesGigabyte
 from .scale import scaled
 from .scene import Scene
 
@@ -99,7 +99,7 @@ def test_10_the_kernel_out_of_memory_ends_the_job_not_its_worker(
         worker = scene.ready(1)
         for pid in (worker.pid, *(one.pid for one in worker.tree())):
             (group / "cgroup.procs").write_text(str(pid))
-        job = Swells(folder=str(scene.folder)).dispatch()
+        job = TakesGigabyte(folder=str(scene.folder)).dispatch()
         (job,) = scene.finish(job)
         assert Attempt.objects.get(job=job).reason == Reason.SIGNAL
         assert worker.process.poll() is None
