@@ -16,7 +16,7 @@ from jobs.lifecycle.operations import Estimate
 from jobs.models import AuditEntry, Job, Operation
 from jobs.selection import Selection
 from jobs.states import CANCELLABLE, RETRYABLE, JobStatus, OperationStatus
-from tests.factories import make_attempt, make_job, make_user
+from tests.factories import make_attempt, make_job, make_user, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -175,6 +175,26 @@ def test_an_operation_that_cannot_be_carried_out_ends_and_says_why(
     assert (operation.status, operation.error) == ("failed", "DataError: number too large")
 
 
+@pytest.mark.usefixtures("only_sqlite")
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(status="failed"),
+        Selection(queue="mail", error="ValueError", worker="alpha"),
+        Selection(argument="customer:7", text="invoice"),
+        Selection(),
+    ],
+)
+def test_a_step_reads_a_range_of_an_index(selection: Selection, engine: Engine) -> None:
+    for _ in range(3):
+        make_job(JobStatus.FAILED)
+    make_worker(hostname="alpha")
+    operation = begin(selection=selection)
+    jobs = operations._matching(engine, operation).filter(pk__gte=1, pk__lt=10_000)
+    plan = jobs.order_by("pk").values_list("pk", flat=True)[:101].explain()
+    assert "SCAN" not in plan, plan
+
+
 STATES = st.sampled_from(list(JobStatus)) | st.sampled_from([JobStatus.FAILED, JobStatus.RUNNING])
 ASKED = st.sampled_from(["", JobStatus.FAILED, JobStatus.QUEUED]) | st.sampled_from(list(JobStatus))
 QUEUES = st.sampled_from(["mail", "slow"])
@@ -184,7 +204,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     jobs=JOBS,
     moves=MOVES,

@@ -76,7 +76,10 @@ def test_the_list_is_read_from_an_index_in_its_order(operator, db) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("plans are read as SQLite words them")
     fill(3)
-    for path in ("/", "/?status=failed", "/?class=shop.SendInvoice", "/?queue=default"):
+    for path in (
+        *("/", "/?status=failed", "/?class=shop.SendInvoice", "/?queue=default"),
+        *("/?q=invoice", "/?worker=alpha&error=ValueError", "/?argument=a:1&status=failed"),
+    ):
         (sql,) = [
             sql for sql in statements(operator, path)
             if "ORDER BY" in sql and '"jobs_job"."created_at"' in sql
