@@ -24,8 +24,8 @@ class AuditEntry(models.Model):
     other_job_id = models.BigIntegerField(null=True)
     """The job it was copied to (`copy`), or from (`dispatch`)."""
     action = models.CharField(_("action"), max_length=20)
-    """The verb: of a job `retry`, `cancel`, `copy`, `dispatch`; of a queue `pause`, `resume`; of a
-    worker `drain`, `forget`."""
+    """The verb: of a job `retry`, `cancel`, `copy`, `dispatch`, `dump_stack`; of a
+    queue `pause`, `resume`; of a worker `drain`, `forget`."""
     detail = models.CharField(_("detail"), max_length=200, blank=True)
     """What was said about it: the reason of a pause, the time of a retry."""
     status = models.CharField(_("status before"), max_length=10, blank=True)

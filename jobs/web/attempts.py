@@ -77,12 +77,18 @@ def dump(request: HttpRequest, job_id: int, number: int) -> HttpResponseBase:
 
 @closed("view_job", "view_job_logs")
 def compare(request: HttpRequest) -> HttpResponseBase:
-    """Compare the attempt `?a=` with `?b=` or, without that, with the last success of its class."""
+    """Compare the attempt `?a=` with `?b=`, or with number `?n=` of its job, or the last success."""
     attempts = comparing.with_all(Attempt.objects.all())
     one = get_object_or_404(attempts, pk=number(request.GET, "a"))
-    named = number(request.GET, "b")
-    other = comparing.last_success(one) if named is None else attempts.filter(pk=named).first()
-    context: dict[str, Any] = {"one": one, "other": other, "named": named}
+    named, of_job = number(request.GET, "b"), number(request.GET, "n")
+    if named is not None:
+        other = attempts.filter(pk=named).first()
+    elif of_job is not None:
+        other = attempts.filter(job__id=one.job_id, number=of_job).first()
+    else:
+        other = comparing.last_success(one)
+    with_success = named is None and of_job is None
+    context: dict[str, Any] = {"one": one, "other": other, "with_success": with_success}
     if other is not None:
         context["difference"] = comparing.first_difference(one, other)
         context["compared"] = comparing.COMPARED_LINES

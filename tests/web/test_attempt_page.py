@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -184,6 +186,26 @@ def test_a_failure_is_compared_with_the_last_success_of_its_class(operator) -> N
     assert success.get_absolute_url() in html
     assert older.get_absolute_url() not in html
     assert reverse("jobs:compare") + f"?a={failure.pk}" in page(operator, failure)
+
+
+def test_an_attempt_is_compared_with_the_one_before_it(operator, job) -> None:
+    first = make_attempt(job, "failed")
+    second = make_attempt(job, "failed")
+    query = f"?a={second.pk}&n=1"
+    assert reverse("jobs:compare") + query.replace("&", "&amp;") in page(operator, second)
+    html = operator.get(reverse("jobs:compare") + query).content.decode()
+    assert first.get_absolute_url() in html
+    assert "Two attempts compared" in html
+
+
+def test_a_comparison_takes_few_queries(operator) -> None:
+    make_output(make_attempt(make_job(JobStatus.COMPLETED)), ("out", "a\n"))
+    failure = make_attempt(make_job(JobStatus.FAILED), "failed")
+    make_output(failure, ("out", "b\n"))
+    with CaptureQueriesContext(connection) as queries:
+        compared(operator, failure)
+    assert len(queries) <= 12
+    assert all("LIMIT" in one["sql"] for one in queries if "jobs_" in one["sql"])
 
 
 def test_without_a_success_there_is_nothing_to_compare(operator, job) -> None:
