@@ -18,7 +18,7 @@ from jobs.lifecycle.engines import engine_for
 from jobs.models import AuditEntry, Job, Operation
 from jobs.states import JobStatus, OperationStatus
 from jobs.web import bulk
-from tests.factories import make_job, make_worker
+from tests.factories import make_job, make_operation, make_user, make_worker
 
 
 def confirm(client: Client, kind: str = "retry", **query: Any) -> str:
@@ -194,6 +194,16 @@ def test_nothing_to_change_leaves_the_button_off(operator) -> None:
     make_job(JobStatus.COMPLETED)
     html = confirm(operator, all=1, filter="?status=completed")
     assert '<button class="button primary" disabled>' in html
+
+
+@pytest.mark.parametrize("kind", ["retry", "cancel"])
+def test_a_form_without_its_token_is_refused(kind, db) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("view_job", "retry_job", "cancel_job"))
+    make_job(JobStatus.FAILED)
+    assert client.post(f"/jobs/{kind}/run/", {"all": "1"}).status_code == 403
+    assert client.post(f"/operations/{make_operation().pk}/stop/").status_code == 403
+    assert Operation.objects.get().stop_requested_at is None
 
 
 def test_it_leads_to_no_other_site(operator) -> None:

@@ -15,6 +15,7 @@ from tests.factories import (
     make_audit,
     make_job,
     make_names,
+    make_operation,
     make_output,
     make_user,
     make_worker,
@@ -102,6 +103,16 @@ def hostile(payload: str) -> list[str]:
         f"/view/logs?q={text}&worker={text}&since={text}",
         f"{pages[-3]}?q={text}&level={text}",
     ]
+    asked = f"?q={text}&worker={text}&error={text}&argument={text}:{text}&since={text}"
+    operation = make_operation(
+        selection={"queue": payload, "text": payload, "worker": payload, "argument": payload},
+        error=payload,
+        actor_name=payload,
+        stopped_by=payload,
+    )
+    pages += [f"/{asked}", f"/counts/{asked}", f"/audit/?by={text}&since={text}", "/audit/"]
+    pages += [operation.get_absolute_url(), "/operations/"]
+    pages += [f"/jobs/retry/?all=1&filter={quote(f'?class={text}&queue={text}&error={text}')}"]
     return [*pages, "/", "/view/logs", "/view/logs?tab=errors", "/queues/", "/workers/"]
 
 
