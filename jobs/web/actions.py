@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
-from ..models import Job
+from ..models import Job, Queue
 from ..states import JobStatus
 from . import stats
 from .access import closed
@@ -19,14 +19,10 @@ from .responses import to_next
 @closed("view_job", "retry_job", method="POST")
 def retry(request: HttpRequest, job_id: int) -> HttpResponseBase:
     job = load(job_id)
-    moved = job.retry(by=request.user)
-    if not moved:
-        messages.warning(request, refusal(job, _("retried")), fail_silently=True)
-    elif stats.serving(stats.live_workers(), job.queue):
-        text = _("%(job)s is queued again and starts as soon as a worker is free.")
-        messages.success(request, text % {"job": title(job)}, fail_silently=True)
+    if job.retry(by=request.user):
+        announce(request, job, _("%(job)s is queued again."))
     else:
-        messages.warning(request, unserved(job), fail_silently=True)
+        messages.warning(request, refusal(job, _("retried")), fail_silently=True)
     return back(request, job)
 
 
@@ -70,8 +66,19 @@ def refusal(job: Job, verb: str) -> str:
     }
 
 
-def unserved(job: Job) -> str:
-    return _(
-        "%(job)s is queued again, but no running worker serves the queue %(queue)s: "
-        "it waits until you start one with python manage.py runworker."
-    ) % {"job": title(job), "queue": job.queue}
+def announce(request: HttpRequest, job: Job, done: str) -> None:
+    """Say what was done to a job that is due now, and why it will not start soon, if it will not."""
+    values = {"job": title(job), "queue": job.queue}
+    queue = Queue.objects.filter(name=job.queue).first()
+    if queue is not None and queue.is_paused():
+        why = _("The queue %(queue)s is paused: it waits until somebody resumes it.")
+    elif not stats.serving(stats.live_workers(), job.queue):
+        why = _(
+            "But no running worker serves the queue %(queue)s: it waits until you start one with "
+            "python manage.py runworker."
+        )
+    else:
+        soon = _("It starts as soon as a worker is free.")
+        messages.success(request, f"{done % values} {soon}", fail_silently=True)
+        return
+    messages.warning(request, f"{done % values} {why % values}", fail_silently=True)

@@ -31,19 +31,21 @@ from .stats import CAP, Count
 SHOWN = 25
 """Queues on one page."""
 STEP, STEPS = timedelta(minutes=5), 12
+DUE_COUNTED = 1_000
+"""Due jobs of each queue that are counted; twenty-five long queues are read on one page."""
 
 # Written out, because SQLite takes a partial index only where it reads the status in the statement.
 BACKLOG = f"""
 SELECT {{place}} AS place, COUNT(*), MIN(run_at) FROM (
     SELECT run_at FROM jobs_job WHERE status = '{JobStatus.QUEUED}' AND queue = %s
-    ORDER BY priority DESC, run_at, id LIMIT {CAP + 1}
+    ORDER BY priority DESC, run_at, id LIMIT {DUE_COUNTED + 1}
 ) AS due{{place}}
 """  # noqa: S608
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is due in a queue; `oldest` is among the first CAP of them that would be taken."""
+    """What is due in a queue; `oldest` is among the first of them that would be taken."""
 
     due: Count
     oldest: datetime | None
@@ -173,8 +175,12 @@ def backlog(names: Sequence[str]) -> dict[str, Backlog]:
     for place, count, oldest in found:
         for reader in readers:
             oldest = reader(oldest, kind, connection)
-        backlogs[names[place]] = Backlog(Count(min(count, CAP), count > CAP), oldest)
+        backlogs[names[place]] = Backlog(counted(count), oldest)
     return backlogs
+
+
+def counted(count: int) -> Count:
+    return Count(min(count, DUE_COUNTED), count > DUE_COUNTED)
 
 
 def running_of() -> Counter[str]:

@@ -20,14 +20,14 @@ from ..lifecycle.auditing import record
 from ..lifecycle.engines import engine_for
 from ..models import Job
 from ..registry import find
+from ..states import JobStatus
 from .access import closed
-from .actions import load, refusal, title, unserved
+from .actions import announce, load, refusal, title
 from .argument_form import Entry, entries_of, given_in
 from .filters import text
 from .forms import BadTime, read_time
 from .presentation import local
 from .responses import render, to_next
-from .stats import live_workers, serving
 
 
 @closed("view_job", "retry_job", method="POST")
@@ -157,9 +157,10 @@ def told(request: HttpRequest, job: Job, level: int, message: str) -> HttpRespon
 
 def to_copy(request: HttpRequest, new: Job) -> HttpResponseBase:
     """Lead to a new job, and say whether it will run."""
-    if serving(live_workers(), new.queue):
-        done = _("%(job)s was dispatched.") % {"job": title(new)}
-        messages.success(request, done, fail_silently=True)
+    if new.status == JobStatus.QUEUED:
+        announce(request, new, _("%(job)s was dispatched."))
     else:
-        messages.warning(request, unserved(new), fail_silently=True)
+        done = _("%(job)s was dispatched; it is due at %(time)s.")
+        values = {"job": title(new), "time": local(new.run_at)}
+        messages.success(request, done % values, fail_silently=True)
     return HttpResponseRedirect(reverse("jobs:job", args=[new.pk]))

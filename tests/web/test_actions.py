@@ -5,6 +5,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from jobs.lifecycle.pausing import pause
 from jobs.states import JobStatus
 from tests.factories import make_job, make_worker
 
@@ -37,6 +38,13 @@ def test_retry_says_that_no_worker_serves_its_queue(operator) -> None:
     make_worker(queues=["mail"])
     _, said = act(operator, "retry", make_job(JobStatus.FAILED, queue="slow").pk)
     assert "no running worker serves the queue slow" in said
+
+
+def test_retry_says_that_its_queue_is_paused(operator) -> None:
+    make_worker()
+    pause("default", "down")
+    _, said = act(operator, "retry", make_job(JobStatus.FAILED).pk)
+    assert "The queue default is paused: it waits until somebody resumes it." in said
 
 
 @pytest.mark.parametrize("status", [JobStatus.RUNNING, JobStatus.COMPLETED, JobStatus.QUEUED])

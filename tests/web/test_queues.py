@@ -163,3 +163,11 @@ def test_the_backlog_is_read_from_the_index_of_claims(mail) -> None:
     assert len(searches) == 2
     assert all("INDEX jobs_job_claim (queue=?)" in step for step in searches)
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_a_long_backlog_is_counted_to_a_limit(mail, operator) -> None:
+    for _ in range(1_002):
+        make_job(queue="mail")
+    found = backlog(["mail"])["mail"]
+    assert (found.due.value, found.due.capped) == (1_000, True)
+    assert "1,000+" in page(operator)

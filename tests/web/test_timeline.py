@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import jobs
@@ -170,3 +172,29 @@ def test_a_running_job_says_when_it_is_slower_than_usual(operator, monkeypatch) 
     assert "Slower than usual." in html
     Job.objects.update(started_at=timezone.now())
     assert "Slower than usual." not in page(operator, job)
+
+
+def test_the_like_of_a_job_are_read_from_their_index_alone(db) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("plans are read as SQLite words them")
+    job = make_job()
+    with CaptureQueriesContext(connection) as queries:
+        runs_around(job)
+    assert len(queries) == 2
+    for query in queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            (step,) = [str(row[3]) for row in cursor.fetchall()]
+        assert "LIMIT" in query["sql"]
+        assert re.search(r"USING INDEX jobs_job_class \(job_class=\? AND id[<>]\?\)", step)
+
+
+def test_the_page_of_a_job_takes_few_statements(operator) -> None:
+    job = make_job(JobStatus.RUNNING)
+    for _ in range(5):
+        make_attempt(job, "released", worker=make_worker())
+        make_audit(job)
+    with CaptureQueriesContext(connection) as queries:
+        page(operator, job, "?before=4")
+    ours = [query["sql"] for query in queries if "jobs_" in query["sql"]]
+    assert len(ours) <= 11

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from jobs.lifecycle import leasing, pausing
@@ -55,6 +56,20 @@ def test_a_pause_reaches_a_worker_that_is_at_work(worker: StartWorker, log: Path
     finished(other)
     later.refresh_from_db()
     assert later.status == JobStatus.QUEUED
+
+
+def test_a_worker_that_listens_hears_of_a_pause_at_once(worker: StartWorker) -> None:
+    if connection.vendor == "mysql":
+        pytest.skip("workers poll there")
+    worker(POLL_INTERVAL=60)
+    finished(sample.Returns().dispatch())
+    pausing.pause("default")
+    job = sample.Returns().dispatch()
+    finished(sample.Returns().dispatch(queue="other"))
+    job.refresh_from_db()
+    assert job.status == JobStatus.QUEUED
+    pausing.resume("default")
+    finished(job)
 
 
 def test_a_pause_ends_by_itself(worker: StartWorker) -> None:
