@@ -13,7 +13,7 @@ from .auditing import record
 from .engines import Engine, engine_for
 from .engines.base import CANCEL
 
-ACTION = "dump_stack"
+ACTION = "dump"
 
 
 class DumpRequest(NamedTuple):

@@ -24,7 +24,7 @@ class AuditEntry(models.Model):
     other_job_id = models.BigIntegerField(null=True)
     """The job it was copied to (`copy`), or from (`dispatch`)."""
     action = models.CharField(_("action"), max_length=20)
-    """The verb: of a job `retry`, `cancel`, `copy`, `dispatch`, `dump_stack`; of a
+    """The verb: of a job `retry`, `cancel`, `copy`, `dispatch`, `dump`; of a
     queue `pause`, `resume`; of a worker `drain`, `forget`."""
     detail = models.CharField(_("detail"), max_length=200, blank=True)
     """What was said about it: the reason of a pause, the time of a retry."""

@@ -25,7 +25,7 @@ from .words import described, readable
 
 SHOWN = 50
 ACTIONS = (
-    *("retry", "retry_at", "cancel", "copy", "dispatch"),
+    *("retry", "retry_at", "cancel", "dump", "copy", "dispatch"),
     *("pause", "resume", "drain", "forget"),
 )
 LARGE_OF_OPERATION = ("skipped_jobs",)

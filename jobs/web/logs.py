@@ -81,20 +81,25 @@ class Pane:
     """The rows a page has room for; over that, the first ones or the last ones go."""
 
     rows: deque[Row] = field(default_factory=deque)
+    lines: int = 0
     size: int = 0
 
     def is_full(self) -> bool:
-        return len(self.rows) >= VIEW_LINES or self.size >= VIEW_BYTES
+        return self.lines >= VIEW_LINES or self.size >= VIEW_BYTES
 
     def add(self, row: Row) -> None:
         self.rows.append(row)
-        self.size += len(row.text)
+        self._count(row, 1)
 
     def push(self, row: Row) -> None:
         """Add a row and let those go from the top that there is no more room for."""
         self.add(row)
-        while len(self.rows) > VIEW_LINES or self.size > VIEW_BYTES:
-            self.size -= len(self.rows.popleft().text)
+        while self.lines > VIEW_LINES or self.size > VIEW_BYTES:
+            self._count(self.rows.popleft(), -1)
+
+    def _count(self, row: Row, sign: int) -> None:
+        self.lines += sign * bool(row.number)
+        self.size += sign * len(row.text)
 
     def first(self) -> int:
         return next((row.number for row in self.rows if row.number), 1)

@@ -147,7 +147,7 @@ def test_the_stacks_of_a_running_attempt_can_be_asked_for_once(operator) -> None
     assert operator.post(address).status_code == 302
     attempt.refresh_from_db()
     assert attempt.dump_requested_at is not None
-    assert AuditEntry.objects.get().action == "dump_stack"
+    assert AuditEntry.objects.get().action == "dump"
     assert "already asked for" in operator.post(address, follow=True).content.decode()
     assert AuditEntry.objects.count() == 1
 

@@ -108,6 +108,25 @@ def test_lines_that_were_not_kept_are_counted(attempt) -> None:
     assert 1_000 in whole
 
 
+def test_only_what_was_not_kept_shows_as_a_gap(attempt) -> None:
+    long_log(attempt, 5_000, width=400)
+    for query in ("", "before=3000", "from=2000", "line=2500"):
+        assert not any(row.gap for row in view(attempt, query).rows), query
+
+
+def test_a_gap_just_above_a_window_is_shown(attempt) -> None:
+    buffer = OutputBuffer(attempt.pk, 2 * logs.VIEW_BYTES)
+    line = b"y" * 99 + b"\n"
+    for _ in range(10):
+        write(buffer, *[("out", line)] * 1_000)
+    shown = view(attempt)
+    while shown.earlier and not any(row.gap for row in shown.rows):
+        shown = view(attempt, shown.earlier_url)
+    assert sum(row.gap for row in shown.rows) == buffer.total - sum(
+        attempt.chunks.values_list("size", flat=True)
+    )
+
+
 def test_a_line_broken_by_a_gap_is_no_link_twice(attempt, operator) -> None:
     buffer = OutputBuffer(attempt.pk, 100)
     for _ in range(10):

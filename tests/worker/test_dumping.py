@@ -45,7 +45,7 @@ def test_the_stacks_of_all_threads_land_in_the_output(worker: StartWorker) -> No
     job.refresh_from_db()
     assert job.status == JobStatus.RUNNING
     entry = AuditEntry.objects.get(job=job)
-    assert (entry.action, entry.actor_name, entry.status) == ("dump_stack", "ana", "running")
+    assert (entry.action, entry.actor_name, entry.status) == ("dump", "ana", "running")
 
 
 def test_the_job_goes_on_undisturbed(worker: StartWorker) -> None:
