@@ -23,8 +23,7 @@ def redacted(value: Any) -> Any:
     """Return `value` with what stands under a telling name masked, at any depth."""
     if isinstance(value, dict):
         return {
-            key: MASK if is_secret(str(key)) else redacted(inner)
-            for key, inner in value.items()
+            key: MASK if is_secret(str(key)) else redacted(inner) for key, inner in value.items()
         }
     if isinstance(value, list):
         return [redacted(inner) for inner in value]

@@ -73,4 +73,3 @@ def height_of(ran: timedelta | None, longest: float) -> int:
         return LEAST
     share = math.log1p(ran.total_seconds() * 1000) / math.log1p(longest * 1000)
     return max(round(share * HEIGHT), LEAST)
-
