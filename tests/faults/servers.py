@@ -102,7 +102,7 @@ class CuttingProxy:
 
 PGBOUNCER = """
 [databases]
-* = host={upstream}
+* = host={upstream} user=postgres
 
 [pgbouncer]
 unix_socket_dir = {folder}

@@ -42,13 +42,12 @@ def rounds_of_killing(
     Returns the seconds until each round's processes were gone, and until each job ran again.
     """
     gone, again = [], []
+    first = scene.ready(RUNNING)
     for _ in range(scaled(20, 1)):
-        first = scene.ready(RUNNING)
         jobs = crowd(scene)
         scene.started(jobs)
         until_grandchildren(scene, len(jobs))
-        if len(scene.live()) == 1:
-            scene.ready(RUNNING)
+        second = scene.ready(RUNNING)
         killed_at = boottime()
         os.kill(victim(first), signal.SIGKILL)
         wanted = {job.pk for job in jobs}
@@ -58,6 +57,7 @@ def rounds_of_killing(
         again += [one.at - killed_at for one in reruns]
         scene.finish(*jobs)
         first.stop()
+        first = second
     return gone, again
 
 
