@@ -91,6 +91,19 @@ def check_databases_of_queues(**_: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
+def check_api(**_: Any) -> list[CheckMessage]:
+    """E009: an API token without the user whose rights it has."""
+    try:
+        if conf.API_TOKEN is None or conf.API_USER:
+            return []
+    except BadSetting:
+        return []  # E001 says so.
+    message = f"{PREFIX}API_TOKEN is set, but {PREFIX}API_USER names nobody: it opens nothing."
+    hint = f"Set {PREFIX}API_USER to the name of a user that has the rights the token shall have."
+    return [Error(message, hint=hint, id="jobs.E009")]
+
+
+@register(TAG)
 def check_imports(**_: Any) -> list[CheckMessage]:
     """E003: modules of job classes that could not be imported."""
     return [

@@ -71,6 +71,28 @@ def test_a_lease_that_is_no_number_is_one_error(settings: Any):
     assert messages("jobs.E002") == []
 
 
+def test_a_token_without_a_user_is_an_error(settings: Any):
+    settings.BACKGROUND_JOB_API_TOKEN = "a-token-that-nobody-guesses"
+    assert only_message("jobs.E009") == (
+        "BACKGROUND_JOB_API_TOKEN is set, but BACKGROUND_JOB_API_USER names nobody: it opens nothing."
+    )
+    settings.BACKGROUND_JOB_API_USER = "deploy-bot"
+    assert messages("jobs.E009") == []
+
+
+@pytest.mark.parametrize("name", ["API_TOKEN", "METRICS_TOKEN"])
+@pytest.mark.parametrize(
+    "token", ["short", "with spaces and more of them", "with,comma,and,more", 7]
+)
+def test_a_token_that_cannot_be_used_is_an_error_that_does_not_show_it(
+    settings: Any, name: str, token: Any
+):
+    setattr(settings, f"BACKGROUND_JOB_{name}", token)
+    message = only_message("jobs.E001")
+    assert message.startswith(f"BACKGROUND_JOB_{name} is a text that cannot be used: expected ")
+    assert str(token) not in message
+
+
 def test_times_without_zones_are_an_error():
     with override_settings(USE_TZ=False):
         assert only_message("jobs.E005").startswith("USE_TZ is False")
