@@ -56,9 +56,7 @@ FAULTS = {
 }
 
 ELSEWHERE = {
-    2: "make fault-points, tests/faults/test_fault_points.py",
     36: "there are no schedules yet",
     37: "there are no schedules yet",
     **dict.fromkeys(range(44, 50), "the dashboard's own tests, tests/web"),
-    50: "make soak",
 }

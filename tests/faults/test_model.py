@@ -273,13 +273,14 @@ def few_interruptions(settings: Any) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("live_database", "few_interruptions")
 def test_whatever_happens_in_whatever_order_the_lifecycle_does_as_its_model() -> None:
-    examples = int(os.environ.get("HYPOTHESIS_EXAMPLES") or max(100, 2000 * SCALE))
+    asked = os.environ.get("HYPOTHESIS_EXAMPLES")
+    examples = int(asked or max(100, 2000 * SCALE))
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
             max_examples=examples,
             stateful_step_count=40,
-            derandomize=not SCALE,
+            derandomize=not (asked or SCALE),
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
