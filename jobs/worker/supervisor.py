@@ -196,8 +196,9 @@ class Supervisor:
         self.reports.waiting.clear()
         for child in list(self.pool.children.values()):
             child.current = None
-            child.retire = "lease lost"
-            self.pool.dismiss(child)
+            if child.phase in (Phase.BUSY, Phase.WAITING):
+                child.retire = "lease lost"
+                self.pool.dismiss(child)
 
     # -- what is due -------------------------------------------------------------------------------
 

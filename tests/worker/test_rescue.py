@@ -132,3 +132,15 @@ def test_what_a_killed_worker_had_not_started_costs_no_attempt(
     for job in jobs:
         assert finished(job).status == JobStatus.COMPLETED
         assert job.attempts_spent == 1
+
+
+def test_a_worker_declared_lost_while_its_processes_start_keeps_as_many_as_it_should(
+    worker: StartWorker,
+) -> None:
+    process = worker(START_METHOD="exec")
+    wait_until(lambda: "worker_registered" in process.output(), message=process.output)
+    Worker.objects.update(status=WorkerStatus.LOST)
+    wait_until(lambda: "lease_lost" in process.output(), message=process.output)
+    assert finished(sample.Returns().dispatch()).status == JobStatus.COMPLETED
+    (launcher,) = psutil.Process(process.pid).children()
+    wait_until(lambda: len(launcher.children()) == 2, message=lambda: str(launcher.children()))
