@@ -154,7 +154,7 @@ def forward(attempt: Attempt, start: int, line: int | None = None) -> View:
         return backward(attempt, None)
     pieces = attempt.chunks.filter(position__gte=found)
     columns = pieces.order_by("position").values_list(*Extent._fields)
-    extents = [Extent(*one) for one in columns[:PIECES]]
+    extents = [Extent(*one) for one in columns[: PIECES + 1]]
     taken = enough(extents, VIEW_BYTES, VIEW_LINES + CONTEXT_LINES)
     reader, pane = Reader(position=found), Pane()
     later = None if taken == len(extents) else extents[taken].first_line

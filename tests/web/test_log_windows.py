@@ -114,6 +114,21 @@ def test_only_what_was_not_kept_shows_as_a_gap(attempt) -> None:
         assert not any(row.gap for row in view(attempt, query).rows), query
 
 
+def test_where_reading_began_is_no_gap(attempt, monkeypatch) -> None:
+    monkeypatch.setattr(logs, "FEW_PIECES", 2)
+    monkeypatch.setattr(logs, "PIECES", 3)
+    buffer = OutputBuffer(attempt.pk, 1 << 20)
+    for n in range(10):
+        write(buffer, ("out", b"%d\n" % n))
+    for query in ("", "before=8", "from=2"):
+        assert not any(row.gap for row in view(attempt, query).rows), query
+    assert numbered(view(attempt)) == {8: "7", 9: "8", 10: "9"}
+    assert (numbered(view(attempt, "from=2")), view(attempt, "from=2").later) == (
+        {2: "1", 3: "2", 4: "3"},
+        5,
+    )
+
+
 def test_a_gap_just_above_a_window_is_shown(attempt) -> None:
     buffer = OutputBuffer(attempt.pk, 2 * logs.VIEW_BYTES)
     line = b"y" * 99 + b"\n"
