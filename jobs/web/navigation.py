@@ -20,7 +20,7 @@ class Entry(NamedTuple):
 
 
 ENTRIES = (
-    ("list", _("Jobs"), "j", (), ("job", "confirm_retry", "confirm_cancel")),
+    ("list", _("Jobs"), "j", (), ("job", "edit", "confirm_retry", "confirm_cancel")),
     ("logs", _("Logs"), "l", ("view_job_logs",), ("attempt", "compare")),
     ("statistics", _("Statistics"), "s", (), ()),
     ("errors", _("Errors"), "e", (), ("error",)),

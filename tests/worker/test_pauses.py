@@ -168,3 +168,12 @@ def test_a_worker_says_what_it_uses_itself(worker: StartWorker) -> None:
     worker()
     wait_until(lambda: Worker.objects.filter(rss__gt=1_000_000).exists(), message="a heartbeat")
     assert (Worker.objects.get().cpu_seconds or 0) > 0
+
+
+def test_a_job_of_a_paused_queue_that_somebody_executes_runs(command: StartWorker) -> None:
+    pausing.pause("default")
+    job = sample.Returns().dispatch()
+    process = command("execute", str(job.pk))
+    assert process.ended() == 0, process.output()
+    job.refresh_from_db()
+    assert job.status == JobStatus.COMPLETED
