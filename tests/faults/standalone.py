@@ -17,7 +17,7 @@ from .scene import Scene
 def scene_of_its_own(folder: Path) -> Iterator[Scene]:
     """Make a test database and yield a scene on it; both are gone afterwards."""
     name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, serialize=False)
+    connection.creation.create_test_db(verbosity=0)
     variables = live_environment(connection.settings_dict)
     started: list[WorkerProcess] = []
 
