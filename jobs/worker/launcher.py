@@ -70,19 +70,24 @@ class Launcher:
             selector.register(self.channel, selectors.EVENT_READ)
             selector.register(wakeup, selectors.EVENT_READ)
             with suppress(EOFError):
-                while (left := self.expires - boottime()) > 0:
-                    selector.select(min(left, 60.0))
-                    self.turn(wakeup)
+                while True:
+                    left = self.expires - boottime()
+                    selector.select(min(max(left, 0.0), 60.0))
+                    # A renewal may wait behind orders that took long.
+                    if not self.turn(wakeup) and left <= 0:
+                        break
             self.end_all()
             signal.set_wakeup_fd(-1)
 
-    def turn(self, wakeup: socket.socket) -> None:
-        """Reap what has ended, then do what was ordered."""
+    def turn(self, wakeup: socket.socket) -> bool:
+        """Reap what has ended, then do what was ordered. Returns whether anything was."""
         with suppress(BlockingIOError):
             wakeup.recv(4096)
         self.reap()
-        for order in self.receive():
+        orders = self.receive()
+        for order in orders:
             self.obey(order)
+        return bool(orders)
 
     def receive(self) -> list[LauncherOrder]:
         # Not socket.recv_fds: in Python 3.11 it drops its flags, and so would wait.
@@ -105,7 +110,7 @@ class Launcher:
             del self.descriptors[:DESCRIPTORS]
             self.fork(order.ticket, fds)
         elif isinstance(order, Lease):
-            self.expires = boottime() + order.seconds * FUSE
+            self.expires = order.until
             self.end_strangers()
             self.channel.send(Alive())
         elif isinstance(order, Kill):

@@ -78,7 +78,7 @@ class LauncherMinder:
         if launcher is not None:
             if launcher.owes_answer_since is None:
                 launcher.owes_answer_since = time.monotonic()
-            self.pool.order(Lease(lease.seconds - (boottime() - lease.boottime)))
+            self.pool.order(Lease(lease.boottime + lease.seconds * FUSE))
 
     def _lose(self, launcher: LauncherLink, restart: bool) -> None:
         """End what a launcher that is gone has left, and start another while the lease holds."""

@@ -32,9 +32,9 @@ class Kill(msgspec.Struct, tag=True):
 
 
 class Lease(msgspec.Struct, tag=True):
-    """The worker may live for so many more seconds."""
+    """The jobs may run until then, by `boottime()`: read late, it is worth no more."""
 
-    seconds: float
+    until: float
 
 
 LauncherOrder = Fork | Signal | Kill | Lease
