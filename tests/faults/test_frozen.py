@@ -26,7 +26,7 @@ def test_06_a_frozen_worker_is_fenced(scene: Scene, figure: Figure, whole: bool)
     lease = scaled(60, 4)
     settings: Any = {"LEASE": lease, "BEAT": lease / 8, "POLL_INTERVAL": 1}
     first = scene.ready(**settings)
-    jobs = scene.dispatch(2, seconds=lease * 1.5, once=True)
+    jobs = scene.dispatch(2, seconds=600, once=True)
     began = scene.started(jobs)
     scene.ready(**settings)
     frozen = [first.pid, *([launcher_of(first)] if whole else [])]

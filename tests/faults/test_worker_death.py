@@ -42,18 +42,18 @@ def rounds_of_killing(
     Returns the seconds until each round's processes were gone, and until each job ran again.
     """
     gone, again = [], []
-    first = scene.ready(RUNNING)
+    first = scene.ready(RUNNING, LEASE=60)
     for _ in range(scaled(20, 1)):
         jobs = crowd(scene)
-        scene.started(jobs)
+        scene.started(jobs, deadline=60.0)
         until_grandchildren(scene, len(jobs))
-        second = scene.ready(RUNNING)
+        second = scene.ready(RUNNING, LEASE=60)
         killed_at = boottime()
         os.kill(victim(first), signal.SIGKILL)
         wanted = {job.pk for job in jobs}
         here = [one for one in scene.effects("start", "grandchild") if one.job in wanted]
         gone.append(until_gone([one for one in here if one.attempt == 1], killed_at))
-        reruns = scene.started(jobs, attempt=2)
+        reruns = scene.started(jobs, attempt=2, deadline=60.0)
         again += [one.at - killed_at for one in reruns]
         scene.finish(*jobs)
         first.stop()
@@ -67,7 +67,7 @@ def until_grandchildren(scene: Scene, count: int) -> None:
     def look() -> bool:
         return sum(one.lives() for one in scene.effects("grandchild")) == count
 
-    wait_until(look, message="grandchildren")
+    wait_until(look, 60.0, "grandchildren")
 
 
 def summary(gone: list[float], again: list[float]) -> str:
@@ -95,7 +95,7 @@ def test_01_jobs_of_a_killed_launcher_run_again(scene: Scene, figure: Figure) ->
 def test_01_jobs_of_a_killed_worker_and_launcher_run_again(scene: Scene, figure: Figure) -> None:
     first = scene.ready()
     jobs = scene.dispatch(2, seconds=600, once=True)
-    began = scene.started(jobs)
+    began = scene.started(jobs, deadline=60.0)
     scene.ready()
     launcher, killed_at = launcher_of(first), boottime()
     first.send(signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_01_a_stopped_launcher_of_a_killed_worker_runs_nothing_twice(
 ) -> None:
     first = scene.ready()
     jobs = scene.dispatch(2, seconds=600, once=True, grandchild=True)
-    began = scene.started(jobs)
+    began = scene.started(jobs, deadline=60.0)
     scene.ready()
     launcher, killed_at = launcher_of(first), boottime()
     os.kill(launcher, signal.SIGSTOP)
@@ -123,7 +123,7 @@ def test_01_a_stopped_launcher_of_a_killed_worker_runs_nothing_twice(
 def test_03_a_worker_told_to_stop_finishes_what_runs(scene: Scene, figure: Figure) -> None:
     process = scene.ready(10, DRAIN_TIMEOUT=30)
     jobs = scene.dispatch(10, seconds=scaled(5, 1))
-    scene.started(jobs)
+    scene.started(jobs, deadline=60.0)
     told_at = time.monotonic()
     process.send(signal.SIGTERM)
     wait_until(
@@ -141,7 +141,7 @@ def test_04_jobs_that_outlast_the_drain_are_picked_up_elsewhere(
 ) -> None:
     process = scene.ready(4, DRAIN_TIMEOUT=scaled(5, 1))
     jobs = scene.dispatch(4, seconds=60, once=True)
-    scene.started(jobs)
+    scene.started(jobs, deadline=60.0)
     other = scene.ready(4)
     process.send(signal.SIGTERM)
     assert process.ended() == 0, process.output()
@@ -163,7 +163,7 @@ def test_05_further_signals_end_a_worker_at_once(
 ) -> None:
     process = scene.ready(KILL_GRACE=1)
     jobs = scene.dispatch(2, seconds=60, once=True)
-    scene.started(jobs)
+    scene.started(jobs, deadline=60.0)
     told_at = time.monotonic()
     for name in signals.split():
         process.send(signal.Signals[f"SIG{name}"])
@@ -236,7 +236,7 @@ def test_13_a_worker_restarted_under_the_same_pid_takes_over(scene: Scene, figur
     """As in a container, where every worker is process 1 of the same host name."""
     first = scene.ready(LEASE=600)
     jobs = scene.dispatch(2, seconds=600, once=True)
-    scene.started(jobs)
+    scene.started(jobs, deadline=60.0)
     wait_until(lambda: jobs_started(jobs) == 2, message="starts are recorded")
     first.send(signal.SIGKILL)
     first.ended()
