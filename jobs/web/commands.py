@@ -18,7 +18,9 @@ def dispatch_line(job: Job) -> str:
 
     What is masked on the page is masked here. Empty where it would be too long.
     """
-    pairs = [f"{name}={as_word(value)}" for name, value in redacted(job.arguments).items()]
+    # What is None is mostly so by default, and on a command line "null" is a text.
+    given = {name: v for name, v in redacted(job.arguments).items() if v is not None}
+    pairs = [f"{name}={as_word(value)}" for name, value in given.items()]
     line = shlex.join(["python", "manage.py", "dispatch", job.job_class, *pairs])
     return line if len(line) <= LONGEST else ""
 

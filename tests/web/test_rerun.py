@@ -253,6 +253,7 @@ def test_the_command_that_dispatches_one_like_it_is_there_to_copy(old, operator,
     html = operator.get(old.get_absolute_url()).content.decode()
     assert f"python manage.py dispatch {Edited.job_name}" in html
     assert f"number={2**62 + 1}" in html
+    assert "note=null" not in html
     assert "hush" not in html
     html = visitor("view_job").get(old.get_absolute_url()).content.decode()
     assert "manage.py dispatch" not in html
