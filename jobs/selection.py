@@ -47,6 +47,12 @@ class Selection:
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Selection:
+        """Return what `as_json` wrote.
+
+        Raises ValueError for a filter this version does not know: without it more would match.
+        """
+        if unknown := kept.keys() - {field.name for field in fields(cls)}:
+            raise ValueError(f"this version knows no filter by {', '.join(sorted(unknown))}")
         return msgspec.convert(kept, cls)
 
     def as_json(self) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def step(engine: Engine, seen: Operation) -> bool:
         return engine.insist(lambda: _step(engine, seen, candidates, reached))
     except OperationalError:
         raise
-    except DatabaseError as error:
+    except (DatabaseError, ValueError) as error:
         _fail(engine, seen, error)
         return True
 

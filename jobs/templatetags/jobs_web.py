@@ -11,7 +11,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..models import Operation
-from ..selection import Selection
 from ..states import JobStatus, Reason
 from ..web import presentation, redaction, terminal, words
 from ..web.navigation import Entry, entries
@@ -105,10 +104,9 @@ def job_status_label(status: str) -> str:
 
 @register.simple_tag(takes_context=True)
 def operation_filter(context: dict[str, Any], operation: Operation) -> str:
-    """Return what an operation asks for, in one line, if the visitor may see it."""
-    selection = Selection.from_json(operation.selection)
-    readable = words.readable(context["request"].user, selection)
-    return words.sentence(selection) if readable else _("Arguments, which you may not see")
+    """Return what an operation asks for, in one line."""
+    asked = words.asked_for(context["request"].user, operation)
+    return " · ".join(f"{what}: {which}" for what, which in asked) or _("All jobs")
 
 
 @register.simple_tag(takes_context=True)

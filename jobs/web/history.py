@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 
 from ..lifecycle import operations
 from ..models import AuditEntry, Operation
-from ..selection import LARGEST_KEY, Selection
+from ..selection import LARGEST_KEY
 from . import stats
 from .access import closed
 from .filters import SPANS, Filter, choice, moment, number, text
 from .paging import page_of, searched_page_of
 from .responses import permission, refuse, render, to_next
 from .views import links
-from .words import described, readable
+from .words import asked_for
 
 SHOWN = 50
 ACTIONS = (
@@ -51,10 +51,9 @@ def list_operations(request: HttpRequest) -> HttpResponseBase:
 @closed("view_job")
 def show_operation(request: HttpRequest, operation_id: int) -> HttpResponseBase:
     operation = get_object_or_404(Operation, pk=operation_id)
-    selection = Selection.from_json(operation.selection)
     context = {
         "operation": operation,
-        "described": described(selection) if readable(request.user, selection) else None,
+        "described": asked_for(request.user, operation),
         "may_stop": request.user.has_perm(permission(f"{operation.kind}_job")),
         "stalled": not operation.is_finished and not stats.live_workers(),
         "unmatched": max(operation.estimated - operation.done - sum(operation.skipped.values()), 0),

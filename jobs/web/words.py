@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -35,12 +36,6 @@ def described(selection: Selection) -> list[tuple[str, str]]:
     return [(what, str(which)) for what, which in told if which]
 
 
-def sentence(selection: Selection) -> str:
-    """Return what a selection asks for in one line."""
-    parts = [f"{what}: {which}" for what, which in described(selection)]
-    return " · ".join(parts) or _("All jobs")
-
-
 OPERATION_KEYS = {
     OperationStatus.WAITING: "queued",
     OperationStatus.RUNNING: "running",
@@ -67,9 +62,15 @@ def operation_status(operation: Operation) -> OperationStatus:
     return OperationStatus(operation.status)
 
 
-def readable(user: Any, selection: Selection) -> bool:
-    """Whether `user` may be told what a selection asks for."""
-    return not selection.argument or bool(user.has_perm(permission("view_job_arguments")))
+def asked_for(user: Any, operation: Operation) -> list[tuple[str, str]]:
+    """Return what an operation asks for, as (what, which); its arguments only to who may see them."""
+    try:
+        selection = Selection.from_json(operation.selection)
+    except ValueError as error:
+        return [(_("Unreadable"), str(error))]
+    if selection.argument and not user.has_perm(permission("view_job_arguments")):
+        selection = replace(selection, argument=_("hidden: it needs view_job_arguments"))
+    return described(selection)
 
 
 def problems(chosen: JobFilter) -> list[str]:

@@ -175,6 +175,16 @@ def test_an_operation_that_cannot_be_carried_out_ends_and_says_why(
     assert (operation.status, operation.error) == ("failed", "DataError: number too large")
 
 
+def test_a_filter_of_a_newer_version_is_not_taken_for_a_wider_one(engine: Engine) -> None:
+    make_job(JobStatus.FAILED)
+    operation = begin(selection=Selection(status="failed"))
+    Operation.objects.update(selection={"status": "failed", "colour": "blue"})
+    drain(engine)
+    operation.refresh_from_db()
+    assert (operation.status, touched(operation)) == ("failed", set())
+    assert "knows no filter by colour" in operation.error
+
+
 @pytest.mark.usefixtures("only_sqlite")
 @pytest.mark.parametrize(
     "selection",

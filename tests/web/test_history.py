@@ -98,6 +98,13 @@ def test_arguments_in_a_filter_are_shown_only_to_who_may_see_them(operator, visi
         assert "4711" not in html(visitor("view_job"), path)
 
 
+def test_a_filter_of_a_newer_version_is_named_as_such(operator) -> None:
+    operation = begin()
+    Operation.objects.update(selection={"colour": "blue"})
+    for path in ("/operations/", operation.get_absolute_url()):
+        assert "this version knows no filter by colour" in html(operator, path)
+
+
 def test_no_operations_yet_says_how_to_begin_one(operator) -> None:
     assert "No operations yet" in html(operator, "/operations/")
 
