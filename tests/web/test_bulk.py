@@ -113,7 +113,7 @@ def test_more_than_fits_into_a_request_becomes_an_operation_of_workers(
     monkeypatch.setattr(bulk, "AT_ONCE", 3)
     for _ in range(5):
         make_job(JobStatus.FAILED)
-    query = {"all": 1, "filter": "?status=failed"}
+    query: dict[str, Any] = {"all": 1, "filter": "?status=failed"}
     assert "workers carry it out as an operation" in confirm(operator, **query)
     _, said = run(operator, **query)
     assert "workers carry it out" in said

@@ -16,7 +16,7 @@ from tests.factories import make_job
 
 
 def text(client: Client, path: str) -> str:
-    answer = client.get(path)
+    answer: Any = client.get(path)
     assert answer.status_code == 200
     assert answer.streaming
     return b"".join(answer.streaming_content).decode()
