@@ -80,7 +80,10 @@ def test_the_rows_of_the_fixture_are_read_as_those_of_workers(filled: int) -> No
 
 
 def test_jobs_go_on_behind_the_fixture(filled: int) -> None:
-    assert Returns().dispatch().pk == Job.objects.count() + Job.objects.order_by("id")[0].pk - 1
+    last = Job.objects.order_by("-id")[0].pk
+    # MySQL goes on behind what it has ever given, also in a transaction that was undone.
+    behind = Returns().dispatch().pk - last
+    assert behind == 1 or (behind > 1 and connection.vendor == "mysql")
     fill(100)
     assert Job.objects.count() == 2101
 

@@ -263,13 +263,13 @@ def test_a_mysql_database_that_reads_what_is_committed_is_fine(
 
 
 @pytest.mark.parametrize(("can_skip", "databases", "count"), [
-    (False, ["default"], 1), (False, None, 0), (True, ["default"], 0),
+    (False, ["default"], 1), (False, [], 0), (True, ["default"], 0),
 ])  # fmt: skip
 def test_a_mysql_server_without_skip_locked_is_an_error_where_databases_are_checked(
     mysql_options: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     can_skip: bool,
-    databases: list[str] | None,
+    databases: list[str],
     count: int,
 ):
     features = connections["default"].features
