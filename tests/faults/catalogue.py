@@ -56,6 +56,8 @@ FAULTS = {
 }
 
 ELSEWHERE = {
+    25: "not tested yet",
+    26: "not tested yet",
     36: "there are no schedules yet",
     37: "there are no schedules yet",
     **dict.fromkeys(range(44, 50), "the dashboard's own tests, tests/web"),
