@@ -51,7 +51,7 @@ def runs_around(job: Job) -> list[Run]:
     older = same.filter(pk__lte=job.pk).order_by("-pk").values_list(*COLUMNS)
     rows = [*reversed(older[: SHOWN - len(newer)]), *newer]
     now = timezone.now()
-    times = [ran_for(*row[1:], now) for row in rows]
+    times = [ran_for(status, began, ended, now) for _, status, began, ended in rows]
     longest = max((one.total_seconds() for one in times if one), default=0.0)
     return [
         Run(pk, status, ran, place * STEP, height_of(ran, longest), pk == job.pk)
