@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -67,8 +68,9 @@ def test_a_row_says_what_a_reader_asks_first(operator) -> None:
         progress={"done": 42, "total": 100, "message": "reading rows"},
     )
     html = page(operator)
-    for part in ("SendInvoice", "imports", "2/5", "3 min 0 s", "5 min ago", "Running"):
+    for part in ("SendInvoice", "imports", "2/5", "5 min ago", "Running"):
         assert part in html
+    assert re.search(r"3 min \d+ s", html)
     assert '<progress max="100" value="42"' in html
     assert "reading rows" in html
 
