@@ -67,7 +67,8 @@ class Crash:
     def leave(self) -> None:
         for process in self.scene.live():
             process.send(signal.SIGTERM)
-            assert process.ended() == 0, process.output()
+            # One that has hardly begun has no handler for it yet.
+            assert process.ended() in (0, -signal.SIGTERM), process.output()
 
 
 @pytest.mark.timeout(1200)
