@@ -273,7 +273,7 @@ def test_a_mysql_server_without_skip_locked_is_an_error_where_databases_are_chec
     count: int,
 ):
     features = connections["default"].features
-    monkeypatch.setattr(type(features), "has_select_for_update_skip_locked", can_skip)
+    monkeypatch.setattr(features, "has_select_for_update_skip_locked", can_skip)
     found = [one for one in run_checks(tags=["jobs"], databases=databases) if one.id == "jobs.E008"]
     assert len(found) == count
     for one in found:
