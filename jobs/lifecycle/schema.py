@@ -14,6 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from ..models import Job
 
 APP = Job._meta.app_label
+NAMES = "SELECT name FROM django_migrations WHERE app = %s"
 
 
 class NotMigrated(DatabaseError):
@@ -36,7 +37,10 @@ def compare(connection: BaseDatabaseWrapper) -> Schema:
         return Schema([], [])
     there: set[str] = set()
     if recorder.has_table():
-        there = set(recorder.migration_qs.filter(app=APP).values_list("name", flat=True))
+        # Not by a queryset: that would use, and leave open, the connection of this alias.
+        with connection.cursor() as cursor:
+            cursor.execute(NAMES, [APP])
+            there = {name for (name,) in cursor.fetchall()}
     return Schema(sorted(here - there), sorted(there - here))
 
 

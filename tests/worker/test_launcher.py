@@ -6,17 +6,31 @@ import os
 import signal
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from jobs.worker.launching import LauncherLink, start_launcher
 from jobs.worker.processes import boottime
 from jobs.worker.protocol import Alive, Kill, Killed, Lease
 
+from .. import sample_jobs as sample
 from ..faults.scale import pass_time
 from ..waiting import wait_until
+from .conftest import StartWorker, finished
 
 NOBODY = 0x7FFFFFF0
 """No process has this id: Linux stops at 4 Mi."""
+
+
+@pytest.mark.usefixtures("live_database")
+def test_the_launcher_of_a_command_is_forked_for_nothing_before_has_kept_a_connection(
+    worker: StartWorker,
+) -> None:
+    process = worker()
+    finished(sample.Returns().dispatch())
+    own = psutil.Process(process.pid)
+    [launcher] = own.children()
+    assert launcher.cmdline() == own.cmdline()
 
 
 @pytest.fixture
