@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Further arguments for pytest: make test-sqlite PYTEST="-k lifecycle"
 PYTEST ?=
+# What a browser sees is the same on every database: looked at on SQLite.
+ONCE = --ignore=tests/browser
 # Further arguments for the benchmarks: make bench BENCH="--quick --only drain"
 BENCH ?=
 
@@ -34,14 +36,14 @@ test-sqlite: $(VENV)/.dev ## Run the tests on SQLite
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n auto $(PYTEST)
 
 test-postgresql: $(VENV)/.dev ## Run the tests on PostgreSQL: TEST_POSTGRES_URL, or one of their own
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n auto $(PYTEST)
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n auto $(ONCE) $(PYTEST)
 
 # Exit code 75: no server that could be used, and `tests.mysql` has said why. The driver is installed
 # only where one answers; then a login can be tried, too.
 test-mysql: $(VENV)/.dev ## Run the tests on MySQL or MariaDB: TEST_MYSQL_URL, or one on this machine
 	@$(BIN)/python -m tests.mysql && $(MAKE) --no-print-directory $(VENV)/.mysql \
 		&& $(BIN)/python -m tests.mysql && echo "TEST_DATABASE=mysql" \
-		&& TEST_DATABASE=mysql $(BIN)/python -m pytest -n auto $(PYTEST) || [ $$? = 75 ]
+		&& TEST_DATABASE=mysql $(BIN)/python -m pytest -n auto $(ONCE) $(PYTEST) || [ $$? = 75 ]
 
 faults: $(VENV)/.dev ## Run every fault of the catalogue on all databases and print one table: SCALE=1 in full
 	$(BIN)/python -m tests.faults --scale $(SCALE) $(FAULTS)
