@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -145,6 +146,16 @@ class Scene:
         noted |= {one.pid for one in self.effects("grandchild") if one.lives()}
         marked = {one.pid for one in psutil.process_iter() if one.pid not in owned | {os.getpid()}}
         return sorted(noted | {pid for pid in marked if self._is_marked(pid)})
+
+    def describe_orphans(self) -> list[str]:
+        """Return a line for each: what it is, whose child, and whether asleep, stopped or dead."""
+        found = []
+        for pid in self.orphans():
+            with suppress(psutil.NoSuchProcess):
+                one = psutil.Process(pid)
+                line = " ".join(one.cmdline())
+                found.append(f"{pid} of {one.ppid()}, {one.status()}: {line}")
+        return found
 
     def _is_marked(self, pid: int) -> bool:
         try:
