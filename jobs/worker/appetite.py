@@ -14,6 +14,8 @@ class Appetite:
         """Attempts claimed and not yet finished."""
         self.may_be_due = True
         """Whether a look for due jobs may find one."""
+        self.looked_ahead_only = False
+        """Whether the last look was for quick jobs alone, and so says nothing of the others."""
         self.found_nothing = True
         """Whether no look has found any since this was last set."""
 
@@ -35,6 +37,12 @@ class Appetite:
         return (len(self.held) - self.concurrency) * 2 >= max(1, self.claim_ahead)
 
     def found(self, claims: int, wanted: int) -> None:
-        """Note how many of the jobs that were wanted at once have been found."""
+        """Note how many jobs have been found, and how many were wanted at once."""
         self.may_be_due = claims > 0 and claims >= wanted
+        self.looked_ahead_only = wanted == 0
         self.found_nothing = self.found_nothing and not claims
+
+    def finished(self, attempt_id: int) -> None:
+        """Note that an attempt has ended: there is room again for jobs that are not quick."""
+        self.held.discard(attempt_id)
+        self.may_be_due = self.may_be_due or self.looked_ahead_only

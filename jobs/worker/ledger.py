@@ -233,7 +233,7 @@ class Ledger:
     def settle(self, recorded: list[events.Recorded], now: float) -> None:
         """Let go of what has been written, and tell the loop where it waits to hear of it."""
         for one in recorded:
-            self.appetite.held.discard(one.attempt_id)
+            self.appetite.finished(one.attempt_id)
             self._tell_outcome(one)
         for back in self.journal.given_back:
             self.appetite.held.difference_update(claim.attempt_id for claim in back.claims)

@@ -1,0 +1,34 @@
+"""When a worker looks for jobs, and what a look that found nothing says."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.worker.appetite import Appetite
+from jobs.worker.quickness import Quickness
+
+
+@pytest.fixture
+def appetite() -> Appetite:
+    return Appetite(concurrency=2, claim_ahead=64, quickness=Quickness())
+
+
+def test_a_look_that_finds_less_than_was_wanted_has_seen_all_that_is_due(
+    appetite: Appetite,
+) -> None:
+    appetite.found(1, wanted=2)
+    assert not appetite.may_be_due
+
+
+def test_a_look_for_quick_jobs_alone_says_nothing_of_the_others(appetite: Appetite) -> None:
+    appetite.held = {1, 2}
+    appetite.found(0, wanted=0)
+    appetite.finished(1)
+    assert appetite.may_be_due
+
+
+def test_the_end_of_a_job_is_no_sign_that_others_are_due(appetite: Appetite) -> None:
+    appetite.held = {1, 2}
+    appetite.found(0, wanted=1)
+    appetite.finished(1)
+    assert not appetite.may_be_due
