@@ -10,6 +10,7 @@ No function reads jobs or attempts. Times are aware; periods are those of UTC.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -225,7 +226,7 @@ def _places(start: datetime, end: datetime, step: timedelta) -> range:
     seconds = int(step.total_seconds())
     if seconds < Resolution.MINUTE:
         raise ValueError(f"a step of {step} is shorter than a minute, the finest that is kept")
-    places = range(_place(start, step), -(-int(end.timestamp()) // seconds))
+    places = range(_place(start, step), math.ceil(end.timestamp() / seconds))
     if len(places) > MOST_POINTS:
         raise ValueError(f"{len(places)} points are too many: at most {MOST_POINTS}, so step wider")
     return places

@@ -202,3 +202,10 @@ def test_a_series_that_cannot_be_drawn_says_why(
     rows = statistics.between(NOON, NOON + span)
     with pytest.raises(ValueError, match=why):
         statistics.series(rows, NOON, NOON + span, step)
+
+
+@pytest.mark.parametrize("passed", [0.2, 0.9, 59.9])
+def test_the_step_under_way_counts_from_its_first_moment(passed: float) -> None:
+    end = NOON + timedelta(seconds=passed)
+    steps = statistics.trend(Rollup.objects.none(), NOON - HOUR, end, MINUTE)
+    assert steps[-1].start == NOON
