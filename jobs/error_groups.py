@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.db.models import Max, Min, Q, Sum
 
+from .fingerprints import Likeness
 from .models import ErrorRollup, Resolution
 
 PARTS = (Resolution.WRITER, Resolution.MINUTE, Resolution.HOUR)
@@ -50,9 +52,16 @@ class Group:
 
 
 def most_frequent(
-    now: datetime, *, window: str = "24h", job_class: str = "", limit: int = 100
+    now: datetime,
+    *,
+    window: str = "24h",
+    job_class: str = "",
+    fingerprint: str = "",
+    limit: int = 100,
 ) -> list[Group]:
     """Return up to `limit` groups seen in the last 7 days, those with most failures in `window` first.
+
+    Of one class, or the one with a fingerprint, where these are given.
 
     Raises KeyError for a window that is not in WINDOWS.
     """
@@ -60,6 +69,8 @@ def most_frequent(
     rows = ErrorRollup.objects.filter(resolution__in=PARTS, period__gte=since["7d"])
     if job_class:
         rows = rows.filter(job_class=job_class)
+    if fingerprint:
+        rows = rows.filter(fingerprint=fingerprint)
     seen = {
         f"seen_{name}": Sum("failures", filter=Q(period__gte=begin), default=0)
         for name, begin in since.items()
@@ -75,10 +86,21 @@ def most_frequent(
     ]
 
 
-def find(fingerprint: str) -> tuple[str, str, str] | None:
-    """Return class, error and message of a group; None where there is none."""
-    rows = ErrorRollup.objects.filter(resolution__in=WHOLE, fingerprint=fingerprint)
-    return rows.values_list("job_class", "error_type", "message").first()
+def named(fingerprints: Iterable[str]) -> dict[str, Likeness]:
+    """Return fingerprint → what the errors of the group have in common, of those there are."""
+    rows = ErrorRollup.objects.filter(
+        resolution__in=WHOLE, fingerprint__in=sorted(set(fingerprints))
+    )
+    found = rows.order_by().values_list("fingerprint", "job_class", "error_type", "message")
+    return {one: Likeness(*what) for one, *what in found}
+
+
+def failures_since(fingerprint: str, now: datetime, window: str = "24h") -> int:
+    """Return how many attempts of a group failed in a window of WINDOWS."""
+    rows = ErrorRollup.objects.filter(
+        resolution__in=PARTS, period__gte=_begin(now, WINDOWS[window]), fingerprint=fingerprint
+    )
+    return int(rows.aggregate(found=Sum("failures", default=0))["found"])
 
 
 def _group(one: Mapping[str, Any], life: Mapping[str, Any], spark: list[int]) -> Group:
@@ -99,21 +121,25 @@ def _lives(fingerprints: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def _sparks(fingerprints: Iterable[str], now: datetime) -> dict[str, list[int]]:
-    first = _spark_place(now) - SPARK_POINTS + 1
-    sparks: dict[str, list[int]] = defaultdict(lambda: [0] * SPARK_POINTS)
+    """Return fingerprint → failed attempts per step, added up by the database: hours are many rows."""
+    step = SPARK_STEP.total_seconds()
+    latest = int(now.timestamp() // step)
+    begins = [
+        datetime.fromtimestamp(place * step, UTC)
+        for place in range(latest - SPARK_POINTS + 1, latest + 2)
+    ]
     rows = ErrorRollup.objects.filter(
         resolution__in=PARTS, period__gte=now - WINDOWS["7d"], fingerprint__in=fingerprints
     )
-    by_period = rows.order_by().values_list("fingerprint", "period").annotate(Sum("failures"))
-    for fingerprint, period, failures in by_period:
-        place = _spark_place(period) - first
-        if 0 <= place < SPARK_POINTS:
-            sparks[fingerprint][place] += failures
+    sums = [
+        Sum("failures", filter=Q(period__gte=begin, period__lt=end), default=0)
+        for begin, end in pairwise(begins)
+    ]
+    points = {f"point_{place}": one for place, one in enumerate(sums)}
+    by_group = rows.order_by().values_list("fingerprint").annotate(**points)
+    sparks: dict[str, list[int]] = defaultdict(lambda: [0] * SPARK_POINTS)
+    sparks.update({fingerprint: [int(one) for one in each] for fingerprint, *each in by_group})
     return sparks
-
-
-def _spark_place(moment: datetime) -> int:
-    return int(moment.timestamp() // SPARK_STEP.total_seconds())
 
 
 def _begin(now: datetime, length: timedelta) -> datetime:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 LONGEST_READ = 1000
 """Characters of a message that are looked at."""
 LONGEST_KEPT = 200
+DIGITS = 24
+"""Of a fingerprint."""
 DOTS = "…"
 
 _varying = re.compile(
@@ -34,9 +36,9 @@ class Likeness(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """24 hexadecimal digits, the same wherever the three are."""
+        """Hexadecimal digits, the same wherever the three are."""
         # NUL ends no name and no message, so the three cannot be mistaken for other three.
-        return blake2b("\0".join(self).encode(), digest_size=12).hexdigest()
+        return blake2b("\0".join(self).encode(), digest_size=DIGITS // 2).hexdigest()
 
 
 def likeness(job_class: str, error_type: str, message: str) -> Likeness:

@@ -11,15 +11,23 @@ No function reads jobs or attempts. Times are aware; periods are those of UTC.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from django.db.models import Aggregate, Max, Min, Q, QuerySet, Sum
-from django.utils import timezone
+from django.db.models import (
+    Aggregate,
+    DateTimeField,
+    F,
+    FloatField,
+    Max,
+    Min,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+)
 
 from .histograms import Histogram
 from .models import Resolution, Rollup
@@ -33,6 +41,8 @@ PARTS = (
     Resolution.DAY,
 )
 """Every outcome is in one row of these."""
+WHOLE = (Resolution.EVER, Resolution.WRITER)
+"""And in one row of these."""
 MOST_POINTS = 1_000
 
 
@@ -117,18 +127,6 @@ class Step:
     summary: Summary
 
 
-class Usual(NamedTuple):
-    """How long attempts of a class mostly ran of late, in seconds; None without any."""
-
-    p50: float | None
-    p95: float | None
-
-
-LATELY = timedelta(days=7)
-USUAL_KEPT = 10
-"""Seconds for which a process takes what is usual from its memory."""
-
-
 def between(
     start: datetime, end: datetime, *, job_class: str = "", queue: str = ""
 ) -> QuerySet[Rollup]:
@@ -148,29 +146,29 @@ def counts(rows: QuerySet[Rollup]) -> Counts:
     return Counts(**found)
 
 
-def failure_counts(start: datetime, split: datetime, end: datetime) -> tuple[Counts, Counts]:
-    """Return what completed and failed from `start` to `split`, and from there to `end`."""
-    names = ("completed", "failed", "retried")
+def counts_each(
+    rows: QuerySet[Rollup], *which: Q, names: tuple[str, ...] = COUNTED
+) -> list[Counts]:
+    """Add up the rows of each condition, in one query; of `names` only, the others are 0."""
     asked = {
-        f"{part}_{name}": Sum(name, filter=when, default=0)
-        for part, when in {"before": Q(period__lt=split), "after": Q(period__gte=split)}.items()
+        f"{name}_{place}": Sum(name, filter=when, default=0)
+        for place, when in enumerate(which)
         for name in names
     }
-    found = between(start, end).aggregate(**asked)
-    before, after = (
-        Counts(**{name: found[f"{part}_{name}"] for name in names}) for part in ("before", "after")
-    )
-    return before, after
+    found = rows.aggregate(**asked)
+    return [
+        Counts(**{name: found[f"{name}_{place}"] for name in names}) for place in range(len(which))
+    ]
 
 
 def lifetime() -> Counts:
     """Return the counts of all jobs there ever were, pruned ones included."""
-    return counts(Rollup.objects.filter(resolution__in=(Resolution.EVER, Resolution.WRITER)))
+    return counts(Rollup.objects.filter(resolution__in=WHOLE))
 
 
 def ever_by_class_and_queue(limit: int) -> dict[tuple[str, str], Summary]:
     """Return summaries of all there ever was, of the first `limit` classes and queues."""
-    rows = Rollup.objects.filter(resolution__in=(Resolution.EVER, Resolution.WRITER))
+    rows = Rollup.objects.filter(resolution__in=WHOLE)
     keys = ("job_class", "queue")
     groups = rows.order_by(*keys).values(*keys).annotate(**_ALL)[:limit]
     return {(group["job_class"], group["queue"]): _summary(group) for group in groups}
@@ -197,20 +195,31 @@ def series(rows: QuerySet[Rollup], start: datetime, end: datetime, step: timedel
     return [Point(_begin(place, step), each) for place, each in found.items()]
 
 
-def trend(rows: QuerySet[Rollup], start: datetime, end: datetime, step: timedelta) -> list[Step]:
-    """Return what `series` does, with how long attempts waited and ran, and what they used."""
-    found = dict.fromkeys(_places(start, end, step), NOTHING)
-    for group in rows.order_by().values("period").annotate(**_ALL):
-        place = _place(group["period"], step)
-        if place in found:
+def trend_and_classes(
+    rows: QuerySet[Rollup], start: datetime, end: datetime, step: timedelta
+) -> tuple[list[Step], dict[str, Summary]]:
+    """Return what `series` does, with all else that is known, and a summary by class; in one query.
+
+    Of the classes nothing is known of how long they waited: that would cost as much once more.
+    """
+    asked: Any = rows.order_by()
+    unread = {name: Value(None, FloatField()) for name in _ALL.keys() - _WITHOUT_WAITS.keys()}
+    by_period = asked.values(at=F("period"), name=Value("")).annotate(**_ALL)
+    nowhen = Value(None, DateTimeField())
+    by_class = asked.values(at=nowhen, name=F("job_class")).annotate(**{**_ALL, **unread})
+    found, classes = dict.fromkeys(_places(start, end, step), NOTHING), {}
+    for group in by_period.union(by_class, all=True):
+        if group["at"] is None:
+            classes[group["name"]] = _summary(group)
+        elif (place := _place(group["at"], step)) in found:
             found[place] += _summary(group)
-    return [Step(_begin(place, step), each) for place, each in found.items()]
+    return [Step(_begin(place, step), each) for place, each in found.items()], classes
 
 
 def trend_by_class(
     rows: QuerySet[Rollup], start: datetime, end: datetime, step: timedelta
 ) -> tuple[list[Step], dict[str, Summary]]:
-    """Return the trend of a short time and its summary by class, in one query."""
+    """Return the same of a short time: by class and step at once, in one pass."""
     found = dict.fromkeys(_places(start, end, step), NOTHING)
     by_class: dict[str, Summary] = {}
     for group in rows.order_by().values("period", "job_class").annotate(**_ALL):
@@ -238,21 +247,6 @@ def _place(moment: datetime, step: timedelta) -> int:
 
 def _begin(place: int, step: timedelta) -> datetime:
     return datetime.fromtimestamp(place * int(step.total_seconds()), UTC)
-
-
-def usual(job_class: str) -> Usual:
-    """Return how long attempts of a class ran in the last days; some seconds old, perhaps."""
-    return _usual(job_class, int(time.monotonic()) // USUAL_KEPT)
-
-
-@lru_cache(maxsize=1000)
-def _usual(job_class: str, _: int) -> Usual:
-    now = timezone.now()
-    rows = between(now - LATELY, now, job_class=job_class)
-    columns = {f"all_{name}": _ALL[f"all_{name}"] for name in (*RAN, "ran_max")}
-    found = rows.aggregate(**columns)
-    ran = _histogram(found, RAN, "ran_max")
-    return Usual(ran.percentile(50), ran.percentile(95))
 
 
 def summaries(

@@ -19,12 +19,14 @@ from .rollups import count
 FRESH = {
     "attempts_spent": 0,
     "interruptions": 0,
+    "losses": None,
     "started_at": None,
     "finished_at": None,
     "cancel_requested_at": None,
     "unresolved_since": None,
     "error_type": "",
     "error_message": "",
+    "error_group": None,
     "result": None,
     "progress": None,
 }

@@ -15,11 +15,14 @@ from django.db.models import F, Q, QuerySet
 
 from ..conf import conf
 from ..faultpoints import reach
+from ..fingerprints import likeness
 from ..models import Attempt, Job, Worker
-from ..registry import find
+from ..registry import broken_module, find
 from ..states import LIVE_WORKERS, TRANSITIONS, WAITING, AttemptStatus, JobStatus
+from .blaming import SUSPECT
 from .engines import Engine
 from .errors import ErrorTally
+from .finishing import LONGEST_ERROR
 from .records import Claim
 from .rollups import count
 
@@ -28,6 +31,10 @@ ROUNDS = 10
 """Times one claim puts off jobs of unknown classes before it leaves the rest to the next."""
 UNRESOLVED_PAUSE = 30.0
 """Seconds until a job of an unknown class is looked at again, perhaps by a newer worker."""
+SUSPECT_PAUSE = 2.0
+"""Seconds until a job that may have taken workers along is looked at again, while another one runs."""
+UNKNOWN = "UnknownJobClass"
+"""What its error is called."""
 
 
 def promote(engine: Engine) -> int:
@@ -76,9 +83,30 @@ def claim(
             more = _claim_some(engine, worker, queues, 0, PUT_OFF_AT_ONCE, sorted(unknown))
             with _transaction(engine):
                 _put_off(engine, [one for one in found if one.job_class in unknown] + more)
+        claims = _with_one_suspect(engine, worker, claims)
         if claims:
             reach("after_claim")
     return claims
+
+
+def _with_one_suspect(engine: Engine, worker: UUID, claims: list[Claim]) -> list[Claim]:
+    """Put off, unspent, all but one of the jobs that may have taken workers along.
+
+    A worker holds one such job at a time; see `blaming`.
+    """
+    suspects = [one for one in claims if (one.losses or 0) >= SUSPECT]
+    if not suspects:
+        return claims
+    others = Attempt.objects.using(engine.alias).filter(
+        worker_id=worker, status=AttemptStatus.RUNNING, job__losses__gte=SUSPECT
+    )
+    holds = others.exclude(id__in=[one.attempt_id for one in suspects]).exists()
+    surplus = suspects if holds else suspects[1:]
+    if surplus:
+        with _transaction(engine):
+            jobs = _without_attempts(engine, {one.attempt_id: one.job_id for one in surplus})
+            _postpone(jobs, engine.now() + timedelta(seconds=SUSPECT_PAUSE))
+    return [one for one in claims if one not in surplus]
 
 
 def _claim_some(
@@ -143,6 +171,7 @@ def claim_job(engine: Engine, worker: UUID, job_id: int) -> Claim | None:
         job.attempts_spent,
         job.max_attempts,
         job.interruptions,
+        job.losses,
     )
 
 
@@ -163,13 +192,18 @@ def unclaim_strays(engine: Engine, worker: UUID, held: Collection[int]) -> int:
 
     A connection that breaks between a commit and its answer leaves such claims behind.
     """
-    return _unclaim(engine, worker, ~Q(id__in=held))
+    strays = ~Q(id__in=held)
+    # Looking first: there are hardly ever any, and a transaction waits for every writer of SQLite.
+    return _unclaim(engine, worker, strays) if _held_by(engine, worker, strays).exists() else 0
+
+
+def _held_by(engine: Engine, worker: UUID, which: Q) -> QuerySet[Attempt]:
+    rows = Attempt.objects.using(engine.alias)
+    return rows.filter(which, worker_id=worker, status=AttemptStatus.RUNNING)
 
 
 def _unclaim(engine: Engine, worker: UUID, which: Q) -> int:
-    running = Attempt.objects.using(engine.alias).filter(
-        which, worker_id=worker, status=AttemptStatus.RUNNING
-    )
+    running = _held_by(engine, worker, which)
     with _transaction(engine):
         locked = running.select_for_update().order_by("id").values_list("id", "job_id")
         job_of = dict(locked)
@@ -193,6 +227,16 @@ def _without_attempts(engine: Engine, job_of: Mapping[int, int]) -> QuerySet[Job
     )
 
 
+def _postpone(jobs: QuerySet[Job], until: datetime, **changes: Any) -> None:
+    """Let claimed jobs wait whose attempts are deleted: those have never been."""
+    jobs.update(
+        status=TRANSITIONS["postpone"].target,
+        attempts_made=F("attempts_made") - 1,
+        run_at=until,
+        **changes,
+    )
+
+
 def _put_off(engine: Engine, claims: Sequence[Claim]) -> None:
     """Let jobs of unknown classes wait, spending nothing, until their time is up; then fail them.
 
@@ -205,25 +249,22 @@ def _put_off(engine: Engine, claims: Sequence[Claim]) -> None:
         same = jobs.filter(job_class=name)
         why = f"no job class {name!r} is registered"
         changes: dict[str, Any] = {
-            "attempts_made": F("attempts_made") - 1,
-            "error_type": "UnknownJobClass",
+            "error_type": UNKNOWN,
+            "error_group": likeness(name, UNKNOWN, why).fingerprint,
         }
         late = same.filter(unresolved_since__lte=now - timedelta(seconds=patience))
         if failed := list(late.values_list("id", "queue")):
             late.update(
                 status=TRANSITIONS["fail"].target,
                 finished_at=now,
+                attempts_made=F("attempts_made") - 1,
                 error_message=f"{why}, nor was one within {patience:g} s",
                 **changes,
             )
             count(engine, TRANSITIONS["fail"].target, [(name, queue) for _, queue in failed], now)
             errors = ErrorTally()
             for job_id, _ in failed:
-                errors.add(name, changes["error_type"], why, job_id, now)
+                errors.add(name, UNKNOWN, why, job_id, now)
             errors.store(engine)
-        same.update(
-            status=TRANSITIONS["postpone"].target,
-            run_at=now + timedelta(seconds=UNRESOLVED_PAUSE),
-            error_message=why,
-            **changes,
-        )
+        shown = "; ".join(filter(None, [why, broken_module(name)]))[:LONGEST_ERROR]
+        _postpone(same, now + timedelta(seconds=UNRESOLVED_PAUSE), error_message=shown, **changes)

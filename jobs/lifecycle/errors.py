@@ -41,9 +41,11 @@ class ErrorTally:
     def __init__(self) -> None:
         self.failures: list[Failure] = []
 
-    def add(self, job_class: str, error_type: str, message: str, job_id: int, at: datetime) -> None:
+    def add(self, job_class: str, error_type: str, message: str, job_id: int, at: datetime) -> str:
+        """Count one failure. Returns the fingerprint of its group, which its job keeps."""
         like = likeness(job_class, error_type, message)
         self.failures.append(Failure(like, job_id, at))
+        return like.fingerprint
 
     def store(self, engine: Engine) -> None:
         """Write what was gathered, in the caller's transaction: one row per group and minute."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from random import random
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,10 @@ from ..conf import conf
 from ..models import Attempt, Job
 from ..options import FARTHEST
 from ..registry import find
-from ..retries import delay_after
+from ..retries import delay_after, spread
 from ..signals import attempt_finished
 from ..states import TRANSITIONS, AttemptStatus, JobStatus, Reason
+from . import blaming
 from .engines import Engine
 from .errors import ErrorTally
 from .records import Outcome, Settled, Start
@@ -55,13 +57,18 @@ def finish(engine: Engine, worker: UUID, outcomes: Sequence[Outcome]) -> list[Se
         good = [one for one in ordered if one.status == AttemptStatus.COMPLETED]
         held = _lock(engine, worker, ordered) if len(good) < len(ordered) else {}
         moved = engine.complete(worker, good) if good else set()
+        blamed = _to_blame(held, ordered)
         for one in ordered:
             if one.attempt_id in moved:
                 settled[one.attempt_id] = _completed(one)
                 _keep_samples(engine, one)
             elif one.attempt_id in held and one.status != AttemptStatus.COMPLETED:
-                settled[one.attempt_id] = _settle(engine, worker, held[one.attempt_id], one)
-                _tell_error(errors, held[one.attempt_id], settled[one.attempt_id])
+                verdict = next_state(
+                    held[one.attempt_id].job, one, to_blame=one.attempt_id in blamed
+                )
+                settled[one.attempt_id] = _settle(
+                    engine, worker, held[one.attempt_id], one, verdict, errors
+                )
             elif _keep_measures(engine, worker, one):
                 tally.measure(one)
             if one.attempt_id in settled:
@@ -85,37 +92,43 @@ def _tell_of_released(
         engine.notify({one.queue for one in outcomes if one.attempt_id in back})
 
 
-def next_state(job: Job, one: Outcome) -> tuple[str, dict[str, Any]]:
-    """Return the verb that follows for `job` from an attempt that did not complete, and what it sets."""
-    at = one.finished_at
+def next_state(job: Job, one: Outcome, *, to_blame: bool = False) -> tuple[str, dict[str, Any]]:
+    """Return the verb that follows for `job` from an attempt that did not complete, and what it sets.
+
+    `to_blame` says that the loss of its worker counts as its own doing.
+    """
+    at, lost = one.finished_at, _ran_when_lost(one)
     if job.cancel_requested_at is not None or one.status == AttemptStatus.CANCELLED:
         return "stop", {"finished_at": at}
     if one.reason == Reason.POSTPONED:
         return "postpone", {"run_at": _later(at, one.delay or 0)}
-    if _is_forgiven(job, one):
-        return "release", {"run_at": at, "interruptions": job.interruptions + 1}
-    spent = job.attempts_spent + 1
+    released = one.status == AttemptStatus.RELEASED and job.interruptions < conf.MAX_INTERRUPTIONS
+    if not to_blame if lost else released:
+        more = blaming.forgive(job, ran=lost) if lost or one.may_have_run else {}
+        return "release", {"run_at": at, "interruptions": job.interruptions + 1, **more}
+    spends, more = blaming.charge(job) if lost else (1, {})
+    more["attempts_spent"] = spent = min(job.attempts_spent + spends, job.max_attempts)
     if one.final or spent >= job.max_attempts:
-        return "fail", {"attempts_spent": spent, "finished_at": at}
-    return "back_off", {"attempts_spent": spent, "run_at": _later(at, _delay(job, one, spent))}
+        return "fail", {"finished_at": at, **more}
+    return "back_off", {"run_at": _later(at, _delay(job, one, spent)), **more}
 
 
-def _is_forgiven(job: Job, one: Outcome) -> bool:
-    """Whether an attempt goes back unspent.
+def _ran_when_lost(one: Outcome) -> bool:
+    return one.reason in blaming.LOST and one.started_at is not None
 
-    The first loss of a worker costs nothing, so the neighbours of a job that kills its worker lose
-    nothing by it; from the second on each one spends an attempt, so that job runs out of them.
-    """
-    if one.reason in (Reason.WORKER_LOST, Reason.LAUNCHER_LOST) and one.started_at:
-        return job.interruptions == 0
-    return one.status == AttemptStatus.RELEASED and job.interruptions < conf.MAX_INTERRUPTIONS
+
+def _to_blame(held: Mapping[int, Attempt], outcomes: Sequence[Outcome]) -> Collection[int]:
+    """Return which of the attempts that a lost worker or launcher has left are charged with that."""
+    lost = [one.attempt_id for one in outcomes if _ran_when_lost(one) and one.attempt_id in held]
+    return blaming.to_blame({pk: held[pk].job.losses or 0 for pk in lost})
 
 
 def _delay(job: Job, one: Outcome, failures: int) -> float:
     if one.delay is not None:
         return one.delay
     job_class = find(job.job_class)
-    return delay_after(job_class.retry_policy() if job_class else conf.RETRY_DELAY, failures)
+    policy = job_class.retry_policy() if job_class else conf.RETRY_DELAY
+    return spread(delay_after(policy, failures), conf.RETRY_JITTER, random())
 
 
 def _later(at: datetime, seconds: float) -> datetime:
@@ -134,17 +147,26 @@ def _lock(engine: Engine, worker: UUID, outcomes: Sequence[Outcome]) -> dict[int
     return {attempt.pk: attempt for attempt in rows.select_for_update()}
 
 
-def _settle(engine: Engine, worker: UUID, attempt: Attempt, one: Outcome) -> Settled:
+def _settle(
+    engine: Engine,
+    worker: UUID,
+    attempt: Attempt,
+    one: Outcome,
+    verdict: tuple[str, dict[str, Any]],
+    errors: ErrorTally,
+) -> Settled:
     """Close a locked attempt that did not complete, and move its job to what follows from that."""
-    job = attempt.job
-    verb, changes = next_state(job, one)
+    job, (verb, changes) = attempt.job, verdict
     job_class, move = find(job.job_class), TRANSITIONS[verb]
     runs_hook = verb == "fail" and job_class is not None and job_class.has_failed_hook()
     one = _as_counted(job, verb, one)
     _close(attempt, one, worker if runs_hook else None)
     if verb in SPENDING:
-        changes["error_type"] = one.error_type[:LONGEST_NAME]
-        changes["error_message"] = one.error_message[:LONGEST_ERROR]
+        error_type, message = one.error_type[:LONGEST_NAME], one.error_message
+        changes["error_type"], changes["error_message"] = error_type, message[:LONGEST_ERROR]
+        changes["error_group"] = errors.add(
+            job.job_class, error_type, message, job.pk, one.finished_at
+        )
     Job.objects.using(engine.alias).filter(id=job.pk, status__in=move.sources).update(
         status=move.target,
         unresolved_since=None,
@@ -155,13 +177,6 @@ def _settle(engine: Engine, worker: UUID, attempt: Attempt, one: Outcome) -> Set
     return Settled(
         one.attempt_id, job.pk, name, number, one.status, one.reason, move.target, runs_hook
     )
-
-
-def _tell_error(errors: ErrorTally, attempt: Attempt, settled: Settled) -> None:
-    at = attempt.finished_at
-    if at is not None and settled.job_status in (JobStatus.FAILED, JobStatus.RETRYING):
-        job = attempt.job
-        errors.add(job.job_class, attempt.error_type, attempt.error_message, job.pk, at)
 
 
 def _as_counted(job: Job, verb: str, one: Outcome) -> Outcome:
@@ -207,9 +222,11 @@ def _keep_measures(engine: Engine, worker: UUID, one: Outcome) -> bool:
         measures["pid"] = one.pid
     if one.samples:
         measures["samples"] = one.samples
-    attempts = Attempt.objects.using(engine.alias)
-    unmeasured = attempts.filter(id=one.attempt_id, worker_id=worker, cpu_seconds=None)
-    return bool(unmeasured.update(**measures))
+    attempts = Attempt.objects.using(engine.alias).filter(id=one.attempt_id, worker_id=worker)
+    unmeasured = attempts.filter(cpu_seconds=None).update(**measures)
+    if not unmeasured:  # What was known of it when it was lost has been added to the sums.
+        attempts.filter(samples__has_key="now").update(**measures)
+    return bool(unmeasured)
 
 
 def _completed(one: Outcome) -> Settled:

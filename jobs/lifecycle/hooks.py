@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery
 
 from ..models import Attempt, OutputChunk, Worker
 from ..states import LIVE_WORKERS
@@ -43,6 +43,7 @@ def due_hooks(engine: Engine, worker: UUID) -> list[DueHook]:
         # By name, so that of two workers who found them left, the second finds them taken.
         pending.filter(hook_worker__in=left_by).update(hook_worker=worker)
     mine = pending.filter(hook_worker=worker).select_related("job")
+    mine = mine.annotate(output_lines=latest("last_line"), output_end=latest("end"))
     return [
         DueHook(
             attempt.pk,
@@ -53,18 +54,19 @@ def due_hooks(engine: Engine, worker: UUID) -> list[DueHook]:
             attempt.reason,
             attempt.error_type,
             attempt.error_message,
-            attempt.output_bytes,
+            # A hook that was cut off may have printed more than was known when its attempt ended.
+            max(attempt.output_bytes, attempt.output_end or 0),
             attempt.output_lines or 0,
             attempt.output_dropped,
         )
-        for attempt in mine.annotate(output_lines=latest_line()).order_by("id")[:100]
+        for attempt in mine.order_by("id")[:100]
     ]
 
 
-def latest_line() -> Subquery:
-    """Return the number of the last line kept of an attempt's output, as a column of attempts."""
+def latest(value: str) -> Subquery:
+    """Return something of the last piece kept of an attempt's output, as a column of attempts."""
     chunks = OutputChunk.objects.filter(attempt=OuterRef("pk")).order_by("-position")
-    return Subquery(chunks.values("last_line")[:1])
+    return Subquery(chunks.annotate(end=F("position") + F("size")).values(value)[:1])
 
 
 def hook_done(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from ..faultpoints import reach
-from ..models import Attempt, JobClass, Queue, Worker
+from ..models import Attempt, CodeVersion, JobClass, Queue, Worker
 from ..states import LIVE_WORKERS, AttemptStatus, Reason, WorkerStatus
 from .auditing import record
 from .engines import Engine, engine_for
@@ -33,6 +33,8 @@ class Identity:
     queues: tuple[str, ...]
     concurrency: int
     version: str
+    code_version: str = ""
+    """Of the project's code; empty where it says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ def register(engine: Engine, identity: Identity, lease: float) -> None:
         beat_at=now,
         lease_expires_at=now + timedelta(seconds=lease),
     )
+    if identity.code_version:
+        version = CodeVersion(name=identity.code_version, first_started_at=now)
+        CodeVersion.objects.using(engine.alias).bulk_create([version], ignore_conflicts=True)
     # A connection may break between the commit and its answer: then this is asked once more.
     Worker.objects.using(engine.alias).bulk_create([worker], ignore_conflicts=True)
 
@@ -130,10 +135,10 @@ def neighbours(engine: Engine, identity: Identity) -> list[Worker]:
     return list(rows.filter(host_id=identity.host_id).exclude(id=identity.worker_id))
 
 
-def expired(engine: Engine) -> list[Worker]:
-    """Return the workers whose lease has run out by the database's clock."""
+def expired(engine: Engine, at: datetime) -> list[Worker]:
+    """Return the workers whose lease has run out at a time by the database's clock."""
     rows = Worker.objects.using(engine.alias).filter(status__in=LIVE_WORKERS)
-    return list(rows.filter(lease_expires_at__lt=engine.now()))
+    return list(rows.filter(lease_expires_at__lt=at))
 
 
 def is_served(queue: str, using: str | None = None) -> bool:
@@ -164,7 +169,9 @@ def rescue(engine: Engine, dead: UUID, *, gone: bool = False) -> list[Settled] |
         held = Attempt.objects.using(engine.alias).filter(
             worker_id=dead, status=AttemptStatus.RUNNING
         )
-        outcomes = [_lost(attempt, now) for attempt in held.select_related("job").order_by("id")]
+        best_first = held.select_related("job").order_by("-job__priority", "job__run_at", "job_id")
+        outcomes = [_lost(attempt, now) for attempt in best_first]
+        _mark_what_may_have_run(outcomes, Worker.objects.using(engine.alias).get(id=dead))
         settled = [one for one in finish(engine, dead, outcomes) if one]
         became = dict(Counter(one.job_status.value for one in settled))
         Worker.objects.using(engine.alias).filter(id=dead).update(rescued=became)
@@ -205,9 +212,23 @@ def _lost(attempt: Attempt, now: datetime) -> Outcome:
         reason=Reason.WORKER_LOST,
         started_at=attempt.started_at,
         finished_at=now,
+        cpu_seconds=attempt.cpu_seconds,
+        peak_rss=attempt.peak_rss,
+        samples=attempt.samples,
         error_type="WorkerLost" if started else "",
         error_message="the worker that ran it disappeared" if started else "",
     )
+
+
+def _mark_what_may_have_run(outcomes: Sequence[Outcome], dead: Worker) -> None:
+    """Mark those that its processes may have begun in the moment before a start is recorded.
+
+    It had no more processes than its concurrency, and they begin with the best.
+    """
+    begun = sum(one.started_at is not None for one in outcomes)
+    unseen = [one for one in outcomes if one.started_at is None]
+    for one in unseen[: max(0, dead.concurrency - begun)]:
+        one.may_have_run = True
 
 
 def enter_names(engine: Engine, queues: Iterable[str], classes: Iterable[str]) -> None:

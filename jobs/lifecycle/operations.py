@@ -54,6 +54,7 @@ def begin(
     selection: Selection,
     *,
     asked_at: datetime,
+    first_job: int = 0,
     last_job: int,
     estimate: Estimate,
     by: Any = None,
@@ -61,14 +62,15 @@ def begin(
 ) -> Operation:
     """Store an operation for workers to carry out, and wake them.
 
-    It changes the jobs up to the id `last_job` that matched at `asked_at` and still do when it
-    comes to them. `by` is the user it is recorded for.
+    It changes the jobs from the id `first_job` up to `last_job` that matched at `asked_at` and still
+    do when it comes to them. `by` is the user it is recorded for.
     """
     engine = engine_for(using)
     operation = Operation.objects.using(engine.alias).create(
         kind=kind,
         selection=selection.as_json(),
         asked_at=asked_at,
+        next_job=first_job,
         last_job=last_job,
         estimated=estimate.jobs,
         estimate_capped=estimate.capped,
@@ -128,26 +130,27 @@ def _next(engine: Engine, operation: Operation) -> tuple[list[int], int]:
     if selection.ids:
         ids = sorted(pk for pk in selection.ids if pk >= start)
         return ids[:STEP], ids[STEP] if len(ids) > STEP else end
-    start = _first_from(engine, start)
+    start = _first_from(engine, selection, start) or end
     if not (selection.is_one_range and selection.status):
         end = min(end, start + SPAN)
-    jobs = _matching(engine, operation).filter(pk__gte=start, pk__lt=end)
-    found = list(jobs.order_by("pk").values_list("pk", flat=True)[: STEP + 1])
+    key = selection.key
+    jobs = _matching(engine, operation).filter(**{f"{key}__gte": start, f"{key}__lt": end})
+    found = list(jobs.order_by(key).values_list("pk", flat=True)[: STEP + 1])
     return found[:STEP], found[STEP] if len(found) > STEP else end
 
 
-def _first_from(engine: Engine, start: int) -> int:
-    """Return the smallest job id from `start` on: ids of deleted jobs take no steps."""
-    ids = Job.objects.using(engine.alias).filter(pk__gte=start).order_by("pk")
-    return ids.values_list("pk", flat=True).first() or start
+def _first_from(engine: Engine, selection: Selection, start: int) -> int | None:
+    """Return the smallest id from `start` on of a job that may match: no others take steps."""
+    rows, key = selection.candidates(engine.alias)
+    ids = rows.filter(**{f"{key}__gte": start}).order_by(key)
+    return ids.values_list(key, flat=True).first()
 
 
 def _matching(engine: Engine, operation: Operation) -> Any:
     selection = Selection.from_json(operation.selection)
-    jobs = selection.jobs_as_of(operation.asked_at, engine.alias)
-    if selection.ids or selection.status:
-        return jobs
-    return jobs.filter(status__in=sorted(ACCEPTED[OperationKind(operation.kind)]))
+    named = selection.ids or selection.status
+    accepted = () if named else ACCEPTED[OperationKind(operation.kind)]
+    return selection.jobs_as_of(operation.asked_at, engine.alias, accepted)
 
 
 def _step(engine: Engine, seen: Operation, candidates: list[int], reached: int) -> bool:

@@ -20,6 +20,7 @@ class JobSpec(NamedTuple):
     run_at: datetime | None
     delay: float | None
     max_attempts: int
+    tags: tuple[str, ...] = ()
 
 
 class Claim(NamedTuple):
@@ -37,6 +38,7 @@ class Claim(NamedTuple):
     attempts_spent: int
     max_attempts: int
     interruptions: int
+    losses: int | None = None
 
 
 class Start(NamedTuple):
@@ -46,6 +48,17 @@ class Start(NamedTuple):
     job_id: int
     at: datetime
     pid: int
+
+
+class Measurement(NamedTuple):
+    """What a running attempt has taken so far."""
+
+    attempt_id: int
+    cpu_seconds: float
+    peak_rss: int
+    """Bytes."""
+    samples: dict[str, Any]
+    """As stored on the attempt."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -80,6 +93,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Seconds until the next try, where the job itself has said so."""
     final: bool = False
     """Whether the job fails for good, whatever attempts are left."""
+    may_have_run: bool = False
+    """Whether it was lost with its worker and, although no start was recorded, may have begun."""
 
 
 class Settled(NamedTuple):

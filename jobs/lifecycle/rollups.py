@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,10 @@ class _Writer(threading.local):
     """What tells the rows of this thread's connection from those of every other."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Become another writer: a forked process begins as the one it was forked from."""
         self.shard = random.getrandbits(62) + 1
 
 
@@ -51,6 +56,7 @@ class Key(NamedTuple):
 
 
 _writer = _Writer()
+os.register_at_fork(after_in_child=_writer.renew)  # After that of `random`, which draws anew, too.
 
 
 def shard() -> int:

@@ -2,15 +2,18 @@
 
 from .attempts import Attempt, OutputChunk
 from .audit import AuditEntry
-from .catalogue import JobClass, Queue
+from .catalogue import CodeVersion, JobClass, Queue
 from .jobs import Job
 from .operations import Operation
 from .rollups import ErrorRollup, Resolution, Rollup
+from .saved_views import SavedView
+from .tags import Tag
 from .workers import Worker
 
 __all__ = [
     "Attempt",
     "AuditEntry",
+    "CodeVersion",
     "ErrorRollup",
     "Job",
     "JobClass",
@@ -19,5 +22,7 @@ __all__ = [
     "Queue",
     "Resolution",
     "Rollup",
+    "SavedView",
+    "Tag",
     "Worker",
 ]

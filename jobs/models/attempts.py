@@ -65,7 +65,8 @@ class Attempt(models.Model):
     output_dropped = models.BigIntegerField(_("bytes dropped"), default=0)
     samples = models.JSONField(_("samples"), null=True)
     """What it took while it ran: `{"memory_limit": bytes or null, "points": [[seconds since its start,
-    bytes of resident memory, seconds of CPU so far], ...]}`; empty for short attempts."""
+    bytes of resident memory, seconds of CPU so far], ...]}`; empty for short attempts. While it runs, and
+    where its worker was lost, also `"now": [seconds since its start, bytes]`, the last look at it."""
     dump_requested_at = models.DateTimeField(null=True)
     """Since when its worker is asked to write its stacks into its output; emptied when that is done."""
     hook_pending = models.BooleanField(default=False)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from .indexes import PartialIndex
 from .jobs import Job
 from .operations import Operation
 
@@ -43,6 +45,13 @@ class AuditEntry(models.Model):
         verbose_name_plural = _("audit entries")
         default_permissions = ("view",)
         ordering = ["-id"]
+        indexes = [
+            PartialIndex(
+                fields=["operation", "-id"],
+                condition=Q(operation__isnull=False),
+                name="jobs_audit_operation",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} of {self.subject or f'job {self.job_id}'}"

@@ -59,3 +59,22 @@ class JobClass(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CodeVersion(models.Model):
+    """A version of the project's code, as its workers are told it, and when one first ran it.
+
+    The rows of workers go within days; charts look back for a month.
+    """
+
+    name = NameField(_("version"), max_length=100, primary_key=True)
+    first_started_at = models.DateTimeField(_("first started"))
+
+    class Meta:
+        verbose_name = _("version of the code")
+        verbose_name_plural = _("versions of the code")
+        default_permissions = ()
+        indexes = [models.Index(fields=["first_started_at"], name="jobs_version_started")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from ..fingerprints import DIGITS
 from ..states import CANCELLABLE, FINAL, RETRYABLE, WAITING, JobStatus
 from .indexes import PartialIndex
 from .names import NameField
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from .attempts import Attempt
+    from .tags import Tag
 
 
 class Job(models.Model):
@@ -29,6 +32,7 @@ class Job(models.Model):
     """
 
     attempts: RelatedManager[Attempt]
+    tag_rows: RelatedManager[Tag]
 
     id = models.BigAutoField(primary_key=True)
     job_class = NameField(_("class"), max_length=200)
@@ -48,14 +52,22 @@ class Job(models.Model):
     """The number of the latest attempt; set back only with one that nobody has begun."""
     interruptions = models.PositiveSmallIntegerField(_("interruptions"), default=0)
     """How often it was given back unspent because a worker stopped or was lost."""
+    losses = models.PositiveSmallIntegerField(_("losses"), null=True)
+    """How often its worker was lost while it ran: `jobs.lifecycle.blaming` says what follows."""
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True)
     unresolved_since = models.DateTimeField(_("unresolved since"), null=True)
     """When a worker first found no class of this name."""
     error_type = models.CharField(_("error"), max_length=200, blank=True)
     error_message = models.CharField(_("error message"), max_length=500, blank=True)
+    error_group = models.CharField(_("error group"), max_length=DIGITS, null=True)
+    """Fingerprint of the group of like errors that its latest error is in; null where it has none."""
     result = models.JSONField(_("result"), null=True)
     progress = models.JSONField(_("progress"), null=True)
     """`{"done": int, "total": int | null, "message": str}`"""
+    origin = models.JSONField(_("origin"), null=True)
+    """Where it was dispatched, as `jobs.origins.Origin` tells it."""
+    parent_id = models.BigIntegerField(_("dispatched by job"), null=True)
+    """The job whose code dispatched it; that one may be deleted by now."""
 
     class Meta:
         verbose_name = _("job")
@@ -88,6 +100,16 @@ class Job(models.Model):
                 condition=reduce(or_, (Q(status=status) for status in sorted(FINAL))),
                 name="jobs_job_finished",
             ),
+            PartialIndex(
+                fields=["parent_id", "-id"],
+                condition=Q(parent_id__isnull=False),
+                name="jobs_job_parent",
+            ),
+            PartialIndex(
+                fields=["error_group", "status", "-id"],
+                condition=Q(error_group__isnull=False),
+                name="jobs_job_error_group",
+            ),
             models.Index(fields=["status", "-id"], name="jobs_job_status"),
             models.Index(fields=["job_class", "-id"], name="jobs_job_class"),
             models.Index(fields=["queue", "-id"], name="jobs_job_queue"),
@@ -117,6 +139,14 @@ class Job(models.Model):
     def name(self) -> str:
         """The class without its app label."""
         return self.job_class.rpartition(".")[2]
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """What it was tagged with, in the order given: it never changes.
+
+        One query for each job; `prefetch_related("tag_rows")` makes it one for all.
+        """
+        return tuple(row.name for row in self.tag_rows.all())
 
     @property
     def is_finished(self) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..fingerprints import DIGITS
 from ..histograms import BUCKETS
 from .names import NameField
 
@@ -111,7 +112,7 @@ class ErrorRollup(models.Model):
     id = models.BigAutoField(primary_key=True)
     resolution = models.IntegerField(choices=Resolution.choices)
     period = models.DateTimeField(_("begin"))
-    fingerprint = NameField(max_length=24)
+    fingerprint = NameField(max_length=DIGITS)
     """Stands for class, error and message; see `jobs.fingerprints`."""
     shard = models.BigIntegerField(default=0)
     job_class = NameField(_("class"), max_length=200)

@@ -7,15 +7,17 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+import msgspec
+from django.db import DatabaseError, InternalError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...models import Job
 from ...models.rollups import Shape
+from ...origins import Origin
 from ...states import LIVE_WORKERS, TRANSITIONS, WAITING
 from ..records import Claim, JobSpec, Outcome, Start
 
@@ -26,7 +28,7 @@ CANCEL, ORDERS = "\x01cancel", "\x01orders"
 
 CLAIMED_COLUMNS = (
     "id, attempts_made, job_class, queue, priority, run_at, arguments, "
-    "attempts_spent, max_attempts, interruptions"
+    "attempts_spent, max_attempts, interruptions, losses"
 )
 BEST_FIRST = "priority DESC, run_at, id"
 PROMOTE = TRANSITIONS["promote"]
@@ -42,6 +44,9 @@ T = TypeVar("T")
 
 class Listener(Protocol):
     """Tells a worker that it is worth looking at the database."""
+
+    look_again: float
+    """Seconds after something was heard when there may be more of which nobody tells; else 0."""
 
     @property
     def interval(self) -> float:
@@ -62,7 +67,7 @@ class Listener(Protocol):
 class SilentListener:
     """Hears nothing: the worker polls."""
 
-    interval = 0.0
+    interval = look_again = 0.0
 
     def fileno(self) -> int:
         return -1
@@ -110,7 +115,7 @@ class Engine(ABC):
         """Return the time by the database's clock."""
 
     @abstractmethod
-    def insert(self, specs: Sequence[JobSpec]) -> list[Job]:
+    def insert(self, specs: Sequence[JobSpec], origin: Origin) -> list[Job]:
         """Store jobs, in the caller's transaction, and return them in order with stored values.
 
         Also tells listening workers, as soon as the transaction is committed.
@@ -138,6 +143,13 @@ class Engine(ABC):
     @abstractmethod
     def next_due(self) -> datetime | None:
         """Return when the next waiting job is due; None where none waits."""
+
+    def oldest_snapshot(self) -> timedelta | None:
+        """Return for how long a transaction of others has kept the database from removing old rows.
+
+        None where there is none, or where no such thing slows claims down.
+        """
+        return None
 
     @abstractmethod
     def due_queues(self) -> list[str]:
@@ -168,6 +180,11 @@ class Engine(ABC):
     def lost_against_another(self, error: DatabaseError) -> bool:
         """Whether a transaction failed only because another was under way: beginning anew may do."""
         return False
+
+    def outlived(self, error: DatabaseError) -> bool:
+        """Whether the session is as good as before an error, which was about its statement alone."""
+        about_session = isinstance(error, OperationalError | InternalError)
+        return self.lost_against_another(error) or not about_session
 
     def insist(self, act: Callable[[], T]) -> T:
         """Return what `act` gives in a transaction, begun again where it lost against another one.
@@ -243,17 +260,29 @@ GIVEN = [
         "run_at",
         "created_at",
         "max_attempts",
+        "origin",
+        "parent_id",
     )
 ]
 
 
+def stored_origin(origin: Origin) -> tuple[str, int | None]:
+    """Return what its two columns hold."""
+    return msgspec.json.encode(origin.told).decode(), origin.parent_id
+
+
 def stored_job(
-    alias: str, spec: JobSpec, pk: int, status: str, run_at: datetime, created_at: datetime
+    alias: str,
+    spec: JobSpec,
+    origin: Origin,
+    pk: int,
+    status: str,
+    run_at: datetime,
+    created_at: datetime,
 ) -> Job:
     """Return the instance of a row that was just written, as a query would."""
     row = BLANK.copy()
-    for place, value in zip(
-        GIVEN, (pk, *spec[:4], status, run_at, created_at, spec.max_attempts), strict=True
-    ):
+    values = (pk, *spec[:4], status, run_at, created_at, spec.max_attempts, *origin)
+    for place, value in zip(GIVEN, values, strict=True):
         row[place] = value
     return Job.from_db(alias, FIELDS, row)

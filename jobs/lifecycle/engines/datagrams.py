@@ -65,6 +65,8 @@ def _send_one(sender: socket.socket, message: bytes, address: str) -> None:
 class DatagramListener:
     """Hears datagrams, and notices commits of other connections through `data_version`."""
 
+    look_again = 0.0
+
     def __init__(self, connection: BaseDatabaseWrapper, database: str, name: str) -> None:
         self.connection = connection
         self.version = self._data_version()

@@ -17,6 +17,7 @@ import msgspec
 from django.db import DatabaseError, transaction
 
 from ...models import Job
+from ...origins import Origin
 from ...states import WAITING, AttemptStatus, JobStatus
 from ..records import Claim, JobSpec, Outcome, Start
 from .base import (
@@ -31,6 +32,7 @@ from .base import (
     Listener,
     SilentListener,
     stored_job,
+    stored_origin,
 )
 
 CONFLICTS = {1020, 1205, 1213}
@@ -39,11 +41,11 @@ CONFLICTS = {1020, 1205, 1213}
 CLOCK = "SELECT UTC_TIMESTAMP(6), @@auto_increment_increment"
 INSERT = """
 INSERT INTO jobs_job (job_class, queue, priority, arguments, status, run_at, created_at,
-                      max_attempts, attempts_spent, attempts_made, interruptions,
+                      max_attempts, origin, parent_id, attempts_spent, attempts_made, interruptions,
                       error_type, error_message)
 VALUES {rows}
 """
-INSERT_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, '', '')"
+INSERT_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, '', '')"
 
 # A worker that is just being declared lost is passed over rather than waited for: the one that
 # rescues it goes on to the attempts, which this transaction may hold already.
@@ -108,7 +110,7 @@ SET attempt.status = '{AttemptStatus.COMPLETED}', attempt.started_at = given.sta
     attempt.output_dropped = given.output_dropped,
     job.status = '{COMPLETE.target}', job.started_at = given.started_at,
     job.finished_at = given.finished_at, job.attempts_spent = job.attempts_spent + 1,
-    job.result = given.result, job.error_type = '', job.error_message = ''
+    job.result = given.result, job.error_type = '', job.error_message = '', job.error_group = NULL
 """
 STARTED = ("id", "at", "pid")
 COMPLETED = (
@@ -143,29 +145,31 @@ class MySQLEngine(Engine):
             return None
         return str(moment.astimezone(self.connection.timezone).replace(tzinfo=None))
 
-    def insert(self, specs: Sequence[JobSpec]) -> list[Job]:
+    def insert(self, specs: Sequence[JobSpec], origin: Origin) -> list[Job]:
         arguments = [msgspec.json.encode(spec.arguments).decode() for spec in specs]
         cuts = [0, *_cuts(arguments), len(specs)]
-        now, step = self._clock()
+        clock = self._clock()
         jobs: list[Job] = []
         # One statement is a transaction already.
         with transaction.atomic(self.alias, savepoint=False) if len(cuts) > 2 else nullcontext():
             for start, end in pairwise(cuts):
-                jobs += self._insert_some(specs[start:end], arguments[start:end], now, step)
+                some = zip(specs[start:end], arguments[start:end], strict=True)
+                jobs += self._insert_some([*some], origin, *clock)
         return jobs
 
     def _insert_some(
-        self, specs: Sequence[JobSpec], arguments: Sequence[str], now: datetime, step: int
+        self, some: Sequence[tuple[JobSpec, str]], origin: Origin, now: datetime, step: int
     ) -> Iterator[Job]:
-        dues = [spec.run_at or now + timedelta(seconds=spec.delay or 0) for spec in specs]
+        dues = [spec.run_at or now + timedelta(seconds=spec.delay or 0) for spec, _ in some]
         states = [JobStatus.QUEUED if due <= now else JobStatus.SCHEDULED for due in dues]
         params: list[Any] = []
-        for spec, text, due, status in zip(specs, arguments, dues, states, strict=True):
+        told = stored_origin(origin)
+        for (spec, text), due, status in zip(some, dues, states, strict=True):
             params += [spec.job_class, spec.queue, spec.priority, text]
-            params += [status.value, self.stored(due), self.stored(now), spec.max_attempts]
-        ids = self._insert_rows(INSERT, INSERT_ROW, len(specs), params, step)
-        for spec, pk, status, due in zip(specs, ids, states, dues, strict=True):
-            yield stored_job(self.alias, spec, pk, status, due, now)
+            params += [status.value, self.stored(due), self.stored(now), spec.max_attempts, *told]
+        ids = self._insert_rows(INSERT, INSERT_ROW, len(some), params, step)
+        for (spec, _), pk, status, due in zip(some, ids, states, dues, strict=True):
+            yield stored_job(self.alias, spec, origin, pk, status, due, now)
 
     def _insert_rows(
         self, sql: str, row: str, count: int, params: Sequence[Any], step: int

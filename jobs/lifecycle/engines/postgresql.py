@@ -12,6 +12,7 @@ from django.db import DatabaseError
 
 from ...conf import conf
 from ...models import Job
+from ...origins import Origin
 from ...states import AttemptStatus, JobStatus
 from ..records import Claim, JobSpec, Outcome, Start
 from .base import (
@@ -27,22 +28,24 @@ from .base import (
     Listener,
     SilentListener,
     stored_job,
+    stored_origin,
 )
-from .notifications import NotifyListener
+from .notifications import Crier, NotifyListener
 
 INSERT = f"""
 INSERT INTO jobs_job (job_class, queue, priority, arguments, status, run_at, created_at,
-                      max_attempts, attempts_spent, attempts_made, interruptions,
+                      max_attempts, origin, parent_id, attempts_spent, attempts_made, interruptions,
                       error_type, error_message)
 SELECT job_class, queue, priority, arguments,
        CASE WHEN due <= statement_timestamp()
             THEN '{JobStatus.QUEUED}' ELSE '{JobStatus.SCHEDULED}' END,
-       due, statement_timestamp(), max_attempts, 0, 0, 0, '', ''
+       due, statement_timestamp(), max_attempts, %s::jsonb, %s::bigint, 0, 0, 0, '', ''
 FROM (SELECT *, coalesce(run_at, statement_timestamp() + delay * interval '1 microsecond') AS due
       FROM ({{given}}) AS given) AS spec
 ORDER BY place
 RETURNING id, (extract(epoch FROM created_at) * 1000000)::bigint,
-          CASE WHEN status = '{JobStatus.QUEUED}' THEN pg_notify('{CHANNEL}', queue) END
+          status = '{JobStatus.QUEUED}',
+          CASE WHEN %s AND status = '{JobStatus.QUEUED}' THEN pg_notify('{CHANNEL}', queue) END
 """
 INSERT_ONE = INSERT.format(
     given="""
@@ -86,7 +89,7 @@ WITH live AS MATERIALIZED (
     FROM best WHERE job.id = best.id
     RETURNING job.id, job.attempts_made, job.job_class, job.queue, job.priority, job.run_at,
               job.arguments::text AS arguments, job.attempts_spent, job.max_attempts,
-              job.interruptions
+              job.interruptions, job.losses
 ), opened AS (
     INSERT INTO jobs_attempt (job_id, number, status, reason, worker_id, claimed_at, started_at,
                               error_type, error_message, traceback, output_bytes, output_dropped,
@@ -148,7 +151,7 @@ WITH given AS (
 UPDATE jobs_job AS job
 SET status = '{COMPLETE.target}', started_at = given.started_at, finished_at = given.finished_at,
     attempts_spent = job.attempts_spent + 1, result = given.result::jsonb,
-    error_type = '', error_message = ''
+    error_type = '', error_message = '', error_group = NULL
 FROM closed JOIN given ON given.id = closed.id
 WHERE job.id = closed.job_id AND job.status = '{JobStatus.RUNNING}'
 RETURNING closed.id
@@ -192,6 +195,14 @@ SELECT id FROM begun
 
 CONFLICTS = {"40P01", "55P03"}
 """Deadlock, and a lock waited for too long."""
+TOO_LONG = "57014"
+"""A statement that was ended because it took too long, or by hand."""
+SNAPSHOT = """
+SELECT clock_timestamp() - min(xact_start) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+  AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)
+"""
+"""Of other roles' transactions it sees nothing, unless its own may read all statistics."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -201,13 +212,22 @@ class PostgreSQLEngine(Engine):
     def lost_against_another(self, error: DatabaseError) -> bool:
         return getattr(error.__cause__, "sqlstate", "") in CONFLICTS
 
+    def outlived(self, error: DatabaseError) -> bool:
+        return super().outlived(error) or getattr(error.__cause__, "sqlstate", "") == TOO_LONG
+
     def now(self) -> datetime:
         moment: datetime = self.rows("SELECT statement_timestamp()", [])[0][0]
         return moment
 
-    def insert(self, specs: Sequence[JobSpec]) -> list[Job]:
+    def oldest_snapshot(self) -> timedelta | None:
+        age: timedelta | None = self.rows(SNAPSHOT, [])[0][0]
+        return age
+
+    def insert(self, specs: Sequence[JobSpec], origin: Origin) -> list[Job]:
         delays = [round((spec.delay or 0) * 1_000_000) for spec in specs]
-        stored = sorted(self._insert(specs, delays))
+        crier = Crier(self)
+        stored = sorted(self._insert(specs, delays, origin, crier.cries_at_once(specs)))
+        crier.stored({spec.queue for spec, row in zip(specs, stored, strict=True) if row[2]})
         now = EPOCH + timedelta(microseconds=stored[0][1])
         dues = [
             spec.run_at or now + timedelta(microseconds=delay)
@@ -217,6 +237,7 @@ class PostgreSQLEngine(Engine):
             stored_job(
                 self.alias,
                 spec,
+                origin,
                 pk,
                 JobStatus.QUEUED if due <= now else JobStatus.SCHEDULED,
                 due,
@@ -225,14 +246,17 @@ class PostgreSQLEngine(Engine):
             for spec, due, (pk, *_) in zip(specs, dues, stored, strict=True)
         ]
 
-    def _insert(self, specs: Sequence[JobSpec], delays: Sequence[int]) -> list[tuple[Any, ...]]:
+    def _insert(
+        self, specs: Sequence[JobSpec], delays: Sequence[int], origin: Origin, tells: bool
+    ) -> list[tuple[Any, ...]]:
         """Write jobs, the delays of which are in microseconds; each row begins with its id."""
+        told = stored_origin(origin)
         if len(specs) > 1:
             given = [(*spec[:5], delay, spec[6]) for spec, delay in zip(specs, delays, strict=True)]
-            return self.rows(INSERT_MANY, [msgspec.json.encode(given).decode()])
-        name, queue, priority, arguments, run_at, _, max_attempts = specs[0]
+            return self.rows(INSERT_MANY, [*told, msgspec.json.encode(given).decode(), tells])
+        name, queue, priority, arguments, run_at, _, max_attempts, _ = specs[0]
         text = msgspec.json.encode(arguments).decode()
-        values = [name, queue, priority, text, run_at, delays[0], max_attempts]
+        values = [*told, name, queue, priority, text, run_at, delays[0], max_attempts, tells]
         return self.rows(INSERT_ONE, values)
 
     def claim(

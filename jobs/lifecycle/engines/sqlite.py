@@ -11,6 +11,7 @@ import msgspec
 from django.db import transaction
 
 from ...models import Job
+from ...origins import Origin
 from ...states import AttemptStatus, JobStatus
 from ..records import Claim, JobSpec, Outcome, Start
 from .base import (
@@ -24,16 +25,17 @@ from .base import (
     Engine,
     Listener,
     stored_job,
+    stored_origin,
 )
 from .datagrams import DatagramListener, send
 
 INSERT = """
 INSERT INTO jobs_job (job_class, queue, priority, arguments, status, run_at, created_at,
-                      max_attempts, attempts_spent, attempts_made, interruptions,
+                      max_attempts, origin, parent_id, attempts_spent, attempts_made, interruptions,
                       error_type, error_message)
 VALUES {rows} RETURNING id
 """
-INSERT_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, '', '')"
+INSERT_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, '', '')"
 
 NEAREST = f"""
 SELECT * FROM (SELECT id, priority, run_at, job_class FROM jobs_job
@@ -96,11 +98,12 @@ UPDATE jobs_job SET started_at = %s WHERE id = %s AND status = '{JobStatus.RUNNI
 COMPLETE_JOB = f"""
 UPDATE jobs_job
 SET status = '{COMPLETE.target}', started_at = %s, finished_at = %s,
-    attempts_spent = attempts_spent + 1, result = %s, error_type = '', error_message = ''
+    attempts_spent = attempts_spent + 1, result = %s,
+    error_type = '', error_message = '', error_group = NULL
 WHERE id = %s AND status = '{JobStatus.RUNNING}'
 """
 ROWS_PER_INSERT = 1000
-"""Eight parameters each, well below SQLite's 32,766."""
+"""Ten parameters each, well below SQLite's 32,766."""
 
 
 class SQLiteEngine(Engine):
@@ -127,29 +130,30 @@ class SQLiteEngine(Engine):
         naive = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return naive.replace(tzinfo=self.connection.timezone)
 
-    def insert(self, specs: Sequence[JobSpec]) -> list[Job]:
+    def insert(self, specs: Sequence[JobSpec], origin: Origin) -> list[Job]:
         jobs = []
         with transaction.atomic(using=self.alias, savepoint=False):
             for start in range(0, len(specs), ROWS_PER_INSERT):
-                jobs += self._insert_some(specs[start : start + ROWS_PER_INSERT])
+                jobs += self._insert_some(specs[start : start + ROWS_PER_INSERT], origin)
         queues = {job.queue for job in jobs if job.status == JobStatus.QUEUED}
         if queues:
             self.notify(queues)
         return jobs
 
-    def _insert_some(self, specs: Sequence[JobSpec]) -> list[Job]:
+    def _insert_some(self, specs: Sequence[JobSpec], origin: Origin) -> list[Job]:
         now = self.now()
         dues = [spec.run_at or now + timedelta(seconds=spec.delay or 0) for spec in specs]
         states = [JobStatus.QUEUED if due <= now else JobStatus.SCHEDULED for due in dues]
         params: list[Any] = []
+        told = stored_origin(origin)
         for spec, due, status in zip(specs, dues, states, strict=True):
             arguments = msgspec.json.encode(spec.arguments).decode()
             params += [spec.job_class, spec.queue, spec.priority, arguments]
-            params += [status.value, self.stored(due), self.stored(now), spec.max_attempts]
+            params += [status.value, self.stored(due), self.stored(now), spec.max_attempts, *told]
         sql = INSERT.format(rows=", ".join([INSERT_ROW] * len(specs)))
         ids = sorted(pk for (pk,) in self.rows(sql, params))
         return [
-            stored_job(self.alias, spec, pk, status, due, now)
+            stored_job(self.alias, spec, origin, pk, status, due, now)
             for spec, pk, status, due in zip(specs, ids, states, dues, strict=True)
         ]
 
@@ -172,7 +176,7 @@ class SQLiteEngine(Engine):
     def _open_attempts(self, worker: UUID, claimed: list[tuple[Any, ...]]) -> list[Claim]:
         now = self.stored(self.now())
         params: list[Any] = []
-        for job_id, number, *_, interruptions in claimed:
+        for job_id, number, *_, interruptions, _losses in claimed:
             params += [job_id, number, worker.hex, now, now if interruptions else None]
         sql = OPEN_ATTEMPTS.format(rows=", ".join([OPEN_ROW] * len(claimed)))
         opened = dict(self.rows(sql, params))
