@@ -17,9 +17,10 @@ from django.conf import settings
 POINTS = (
     *("before_claim", "after_claim", "after_claim_commit"),
     *("after_handover", "before_start_commit"),
-    *("before_outcome", "before_outcome_commit", "after_outcome_commit"),
-    *("before_beat", "after_promote", "before_rescue", "during_rescue", "after_rescue"),
-    *("after_fork", "before_reaped"),
+    *("with_outcomes", "before_outcome", "before_outcome_commit", "after_outcome_commit"),
+    *("before_beat", "in_tick", "after_promote"),
+    *("before_rescue", "during_rescue", "after_rescue"),
+    *("after_fork", "child_ready", "before_reaped"),
     *("before_handle", "after_handle", "after_done"),
 )
 """In the order in which a job passes most of them: ledger, loop, launcher, child."""
@@ -40,7 +41,8 @@ if _armed:
         if _left <= 0:
             with suppress(FileExistsError):
                 os.close(os.open(os.environ["JOBS_FAULT_ONCE"], os.O_CREAT | os.O_EXCL))
-                os.kill(os.getpid(), _signal)
+                # To this thread: one that is sent to the process may stop it when this is further on.
+                signal.raise_signal(_signal)
 
 else:
 

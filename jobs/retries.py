@@ -14,3 +14,11 @@ def delay_after(policy: float | Sequence[float], failures: int) -> float:
     if isinstance(policy, (int, float)):
         return float(policy)
     return float(policy[min(failures, len(policy)) - 1])
+
+
+def spread(delay: float, jitter: float, chance: float) -> float:
+    """Return `delay` seconds and up to `jitter` times as many more; `chance` is from 0 to 1.
+
+    Jobs that failed together, since what they all need was away, do not all come back together.
+    """
+    return delay * (1 + jitter * chance)

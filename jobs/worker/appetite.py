@@ -10,6 +10,8 @@ class Appetite:
         self.concurrency = concurrency
         self.claim_ahead = claim_ahead
         self.quickness = quickness
+        self.enabled = True
+        """Whether there are processes to run jobs."""
         self.held: set[int] = set()
         """Attempts claimed and not yet finished."""
         self.may_be_due = True
@@ -25,6 +27,8 @@ class Appetite:
         `leaving` attempts still count as held and are about to be finished. Claims ahead come in
         portions of half of what there is room for, to make few statements of many.
         """
+        if not self.enabled:
+            return 0, 0
         room = self.concurrency - len(self.held) + leaving
         flows = bool(self.quickness.classes) and self.quickness.flows
         ahead = max(0, self.claim_ahead + min(0, room)) if flows else 0
@@ -41,6 +45,11 @@ class Appetite:
         self.may_be_due = claims > 0 and claims >= wanted
         self.looked_ahead_only = wanted == 0
         self.found_nothing = self.found_nothing and not claims
+
+    def enable(self, yes: bool) -> None:
+        """Note that there are processes again, or that there are none."""
+        self.enabled = yes
+        self.may_be_due = True  # Nobody has looked meanwhile, or will for now.
 
     def finished(self, attempt_id: int) -> None:
         """Note that an attempt has ended: there is room again for jobs that are not quick."""

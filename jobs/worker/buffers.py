@@ -159,9 +159,11 @@ class OutputBuffer:
         return piece._replace(entries=encode([*decode(piece.entries), *lines]))
 
     def _text(self, source: str, data: bytes) -> str:
-        if source not in self.decoders:
-            self.decoders[source] = _decoder("backslashreplace")
-        return self.decoders[source].decode(data).replace("\0", "\ufffd")
+        decoder = self.decoders.pop(source, None) or _decoder("backslashreplace")
+        text = decoder.decode(data)
+        if decoder.getstate()[0]:  # Half a character; sources may be made up by the thousand.
+            self.decoders[source] = decoder
+        return text.replace("\0", "\ufffd")
 
     def _forget_oldest(self) -> int:
         """Return the position before which stored pieces of the second half are to be dropped."""

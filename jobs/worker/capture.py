@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from ..conf import conf
 from ..output import clean
-from .protocol import Log
+from .protocol import LONGEST_LEVEL, Log
 from .reporting import ReportingChannel
 
 LONGEST_RECORD = 64 * 1024
@@ -37,7 +37,7 @@ class RecordHandler(logging.Handler):
                 text = (
                     f"{text[:LONGEST_RECORD]}… [cut: {len(text) - LONGEST_RECORD} characters more]"
                 )
-            level = record.levelname.lower()
+            level = record.levelname.lower()[:LONGEST_LEVEL]
             self.channel.send(Log(int(record.created * 1000), level, text + "\n"))
         except EOFError:
             pass  # The supervisor is gone; so is this process, in a moment.

@@ -6,7 +6,6 @@ import faulthandler
 import os
 import signal
 import socket
-import sys
 
 from django.db import connections
 
@@ -14,8 +13,10 @@ from ..arguments import fields_of
 from ..registry import all_classes
 from .capture import capture, prepare_logging, standard_streams
 from .connections import without_pools
+from .interpreter import new_interpreter
 from .processes import DUMP_SIGNAL, become_subreaper, die_with_parent, prefer_for_oom_killer
 from .protocol import Leave, Ready, Run, RunHook
+from .rehearsing import rehearse
 from .reporting import ReportingChannel
 from .runner import Runner
 
@@ -36,6 +37,7 @@ class Template:
         self.runner = Runner()
         for job_class in all_classes().values():
             fields_of(job_class).prepare()
+        rehearse(self.runner)
 
     def start(self, fds: list[int]) -> None:
         """Be a child on its channel, stdout and stderr; returns when there is nothing more to do."""
@@ -61,10 +63,8 @@ def start_executed(fds: list[int]) -> None:
     """Be a child in a new interpreter; does not return."""
     for fd in fds:
         os.set_inheritable(fd, True)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    package = __package__ or ""
-    command = [sys.executable, "-m", package, "child", *map(str, fds)]
-    os.execve(sys.executable, command, environment)
+    command, environment = new_interpreter("child", *fds)
+    os.execve(command[0], command, environment)
 
 
 def serve(channel: ReportingChannel, runner: Runner) -> None:
@@ -72,9 +72,9 @@ def serve(channel: ReportingChannel, runner: Runner) -> None:
     channel.send(Ready(os.getpid()))
     try:
         while True:
-            for order in channel.receive():
+            for order in (orders := channel.receive()):
                 if isinstance(order, Run):
-                    if runner.run(order):
+                    if runner.run(order, orders):
                         return
                 elif isinstance(order, RunHook):
                     runner.run_hook(order)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from ..lifecycle.records import Claim
+from ..conf import conf
+from ..lifecycle.hooks import DueHook
+from ..lifecycle.records import Claim, Outcome
 from ..states import Reason
 from .buffers import OutputBuffer
 from .limits import Limits
-from .protocol import Channel, ChildReport, Done, Reaped, Run, RunHook, child_reports
+from .protocol import Channel, ChildReport, Done, Progress, Reaped, Run, RunHook, child_reports
 from .samples import Samples
 
+LONGEST_REPORT = 1 << 22
+"""Bytes of a child's message, without a result: a record or a traceback of 64 Ki characters, escaped."""
+DEAF = 5
+"""Seconds that the worker waits, with all else it does, for a process to make room for an order."""
 READ = 1 << 16
 DRAIN_AT_MOST = 1 << 24
 """Bytes read from a pipe at the end of an attempt: a process left behind may write for ever."""
@@ -45,14 +51,22 @@ class Attempting:
     started_at: datetime
     limits: Limits
     claim: Claim | None = None
-    """None for a hook."""
+    hook: DueHook | None = None
+    """One of the two is there: what it came from."""
     deadline: float | None = None
     peak_rss: int = 0
     samples: Samples | None = None
     """None until it has been measured."""
     sample_at: float = 0.0
+    told_at: float = 0.0
+    """When the ledger was last told what it takes."""
+    progress: Progress | None = None
+    """Reported and not told to the ledger yet."""
+    progressed_at: float = 0.0
     stop: Reason | None = None
     """Why it is being stopped."""
+    told: bool = False
+    """Whether its process was sent word of that."""
     kill_at: float | None = None
     receipt: dict[str, Any] | None = None
 
@@ -64,6 +78,10 @@ class Child:
         self.ticket = ticket
         self.phase = Phase.BOOTING
         self.born = now
+        self.is_ready = False
+        """Whether it has said so."""
+        self.gone_by = math.inf
+        """When (monotonic) it is ended, if it has not left by then as it was told to."""
         self.pid = 0
         self.jobs_done = 0
         self.cpu_total = 0.0
@@ -77,10 +95,22 @@ class Child:
         """What it reported of the current attempt, where that is not recorded yet."""
         self.reaped: Reaped | None = None
         self.killing = False
-        ours, self.theirs = socket.socketpair()
-        self.channel: Channel[ChildReport] = Channel(ours, child_reports)
         self.streams: dict[str, int] = {}
         self.writers: list[int] = []
+        self._open()
+
+    def _open(self) -> None:
+        ours, self.theirs = socket.socketpair()
+        longest = LONGEST_REPORT + 2 * conf.RESULT_LIMIT
+        self.channel: Channel[ChildReport] = Channel(ours, child_reports, longest)
+        self.channel.wait_at_most(DEAF)
+        try:
+            self._open_streams()
+        except OSError:
+            self.close()
+            raise
+
+    def _open_streams(self) -> None:
         for source in ("out", "err"):
             reader, writer = os.pipe()
             os.set_blocking(reader, False)
@@ -94,11 +124,19 @@ class Child:
             os.close(fd)
         self.writers.clear()
 
-    def begin(self, current: Attempting, order: Run | RunHook) -> None:
-        """Give the child something to run."""
-        self.phase, self.current, self.done = Phase.BUSY, current, None
-        with suppress(EOFError):  # It has just died; the launcher is about to say how.
+    def begin(self, current: Attempting, order: Run | RunHook) -> bool:
+        """Give the child something to run. Returns False where it is dead, or does not listen."""
+        try:
             self.channel.send(order)
+        except EOFError:
+            self.retire = "deaf"
+            return False
+        self.phase, self.current, self.done = Phase.BUSY, current, None
+        return True
+
+    def has_begun(self) -> bool:
+        """Whether a child that has ended may have read its last order: it has, for all we know."""
+        return not self.channel.was_reset or (self.current is not None and self.current.told)
 
     def is_clean(self) -> bool:
         """Whether nothing but the process itself has to go."""
@@ -135,3 +173,26 @@ class Child:
             os.close(fd)
         self.streams.clear()
         self.writers.clear()
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A failed attempt whose class has a `failed()`, until it is recorded whether that is to run."""
+
+    child: Child
+    claim: Claim
+    outcome: Outcome
+    output: OutputBuffer
+
+    def hook(self) -> DueHook:
+        claim, outcome = self.claim, self.outcome
+        return DueHook(
+            *claim[:4],
+            claim.arguments,
+            outcome.reason,
+            outcome.error_type,
+            outcome.error_message,
+            self.output.total,
+            self.output.line,
+            self.output.dropped,
+        )

@@ -16,7 +16,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import conf
-from .processes import DUMP_SIGNAL, MemoryMeter, max_rss
+from .processes import DUMP_SIGNAL, LINUX, MemoryMeter, max_rss
 
 SIGNALS = (
     signal.SIGHUP,
@@ -41,7 +41,9 @@ LIMITS = (
     resource.RLIMIT_FSIZE,
     resource.RLIMIT_NOFILE,
     resource.RLIMIT_STACK,
+    *([resource.RLIMIT_RTTIME] if LINUX else []),
 )
+"""The last one is what `remains` marks processes with: jobs after one that lost it would lack it, too."""
 
 
 class Surroundings:

@@ -6,7 +6,10 @@ import os
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from django.db import DatabaseError
 
 from ..conf import conf
 from ..faultpoints import reach
@@ -17,7 +20,7 @@ from ..registry import all_classes
 from . import events
 from .log import event, warn
 from .processes import boottime, is_gone, resident
-from .remains import end_remains
+from .remains import Owner, end_remains
 from .upkeep import PAUSE, SHARE, upkeep
 
 if TYPE_CHECKING:
@@ -29,6 +32,11 @@ FIRST_POLL = 0.05
 """Seconds between two polls right after something was found; each empty one doubles it."""
 OPERATIONS_PAUSE = 5.0
 """Seconds between two looks for operations, where nothing is heard of them."""
+JUMP, SLACK = 0.25, 1.0
+"""Share of the lease, and seconds more, by which the database's clock may differ from ours between two
+looks at it: an answer may take its time."""
+PUT_OFF = 2.0
+"""Seconds until a duty that failed alone is tried again."""
 
 
 class Duties:
@@ -50,32 +58,53 @@ class Duties:
             "operations": self.operations,
         }
         self.due_at = dict.fromkeys(self.work, 0.0)
+        self.round_at = 0.0
+        """When all that is due once in a poll interval is due next: waking up costs more than a query."""
         self.poll_pause = FIRST_POLL
         self.rescue_from = 0.0
         """When (monotonic) leases of others may be trusted to be really over."""
-        self.checks_held = False
-        """Whether a claim may have been committed without our hearing of it."""
+        self.looked_at: tuple[datetime, float] | None = None
+        """The database's time and our own (monotonic) when leases were looked at last."""
         self.hooks_running: set[int] = set()
         self.entered: set[str] = set()
+        self.put_off: set[str] = set()
+        """Duties that have failed for a reason of their own, such as a row that somebody holds."""
 
     def next_at(self) -> float:
         return min(self.due_at.values())
 
-    def soon(self, name: str) -> None:
-        self.due_at[name] = 0.0
+    def soon(self, *names: str) -> None:
+        self.due_at |= dict.fromkeys(names, 0.0)
 
     def reconnected(self, now: float) -> None:
         """Look at everything again, but trust no lease: all were late while the database was away."""
         self.rescue_from = now + conf.LEASE
-        self.checks_held = True
-        for name in self.due_at:
-            self.due_at[name] = 0.0
+        self.soon(*self.due_at)
 
     def run(self, engine: Engine, now: float) -> None:
+        varied = random.uniform(1 - JITTER, 1 + JITTER)
+        if now >= self.round_at:
+            self.round_at = now + conf.POLL_INTERVAL * varied
         for name, due_at in self.due_at.items():
             if due_at <= now and (self.ledger.registered or name == "beat"):
-                pause = self.work[name](engine, now)
-                self.due_at[name] = now + pause * random.uniform(1 - JITTER, 1 + JITTER)
+                pause = self._carry_out(name, engine, now)
+                reach("in_tick")
+                in_rounds = pause == conf.POLL_INTERVAL
+                self.due_at[name] = self.round_at if in_rounds else now + pause * varied
+
+    def _carry_out(self, name: str, engine: Engine, now: float) -> float:
+        """Do one duty and return when it is due again; what it alone cannot do holds up nothing else."""
+        try:
+            pause = self.work[name](engine, now)
+        except DatabaseError as error:
+            if not engine.outlived(error) or (name == "beat" and not self.ledger.registered):
+                raise
+            if name not in self.put_off:
+                warn("duty_put_off", duty=name, error=type(error).__name__, message=error)
+                self.put_off.add(name)
+            return PUT_OFF
+        self.put_off.discard(name)
+        return pause
 
     # -- each returns the seconds until it is due again ----------------------------------------------
 
@@ -95,9 +124,9 @@ class Duties:
             warn("lease_lost", worker=identity.worker_id)
             ledger.start_anew()
             return 0.0
-        elif self.checks_held:
+        else:
+            # Each time: a server may commit what it was sent long after the connection was lost.
             claiming.unclaim_strays(engine, identity.worker_id, ledger.appetite.held)
-            self.checks_held = False
         ledger.tell(events.Leased(at, lease, engine.now(), time.monotonic()))
         return conf.BEAT
 
@@ -150,6 +179,12 @@ class Duties:
             return conf.POLL_INTERVAL
         return min(max((due - engine.now()).total_seconds(), 0.001), conf.POLL_INTERVAL)
 
+    def look(self) -> None:
+        """Look for due jobs now, and again when those are there that nobody tells of."""
+        self.ledger.appetite.may_be_due = True
+        if pause := self.ledger.line.look_again:
+            self.due_at["poll"] = min(self.due_at["poll"], time.monotonic() + pause)
+
     def poll(self, engine: Engine, now: float) -> float:
         """Look for due jobs although nothing was heard: less and less often while none are found."""
         idle = self.ledger.appetite.found_nothing
@@ -172,23 +207,36 @@ class Duties:
     def neighbours(self, engine: Engine, now: float) -> float:
         """Take over at once from workers of this host whose process is gone."""
         identity = self.ledger.plan.identity
-        for other in leasing.neighbours(engine, identity):
+        for other in shuffled(leasing.neighbours(engine, identity)):
             if is_gone(other.pid, other.process_started) and _end_remains(other):
                 self._rescue(engine, other.id, gone=True)
         return conf.POLL_INTERVAL
 
     def rescue(self, engine: Engine, now: float) -> float:
         """Take over from workers, wherever they are, whose lease has run out."""
-        if self.rescue_from == 0.0:
+        at = engine.now()
+        if self._has_jumped(at) or self.rescue_from == 0.0:
             self.rescue_from = now + conf.LEASE
         identity = self.ledger.plan.identity
         if now >= self.rescue_from:
-            for worker in leasing.expired(engine):
+            for worker in shuffled(leasing.expired(engine, at)):
                 if worker.id != identity.worker_id:
                     if worker.host_id == identity.host_id:
                         _end_remains(worker)  # Frozen with its launcher, it would wake up later.
                     self._rescue(engine, worker.id, gone=False)
         return conf.BEAT
+
+    def _has_jumped(self, at: datetime) -> bool:
+        """Whether the database's clock was set: then every lease looks as if it were over, or far from it."""
+        here, before = time.monotonic(), self.looked_at
+        self.looked_at = at, here
+        if before is None:
+            return False
+        jump = (at - before[0]).total_seconds() - (here - before[1])
+        if abs(jump) > conf.LEASE * JUMP + SLACK:
+            warn("clock_was_set", seconds=round(jump, 1), rescues="none for one lease")
+            return True
+        return False
 
     def _rescue(self, engine: Engine, worker: object, *, gone: bool) -> None:
         reach("before_rescue")
@@ -197,8 +245,7 @@ class Duties:
         if settled is not None:
             warn("worker_rescued", worker=worker, attempts=len(settled), gone=gone)
             self.ledger.appetite.may_be_due = True
-            self.soon("hooks")
-            self.soon("promote")
+            self.soon("hooks", "promote")
 
     def upkeep(self, engine: Engine, now: float) -> float:
         """Merge statistics and delete what is old, unless this worker is about to leave."""
@@ -225,9 +272,14 @@ class Duties:
         return conf.BEAT
 
 
+def shuffled(workers: list[Worker]) -> list[Worker]:
+    """Return them in any order: one whose rows somebody holds does not keep the others waiting."""
+    return random.sample(workers, len(workers))
+
+
 def _usage() -> leasing.Usage:
     return leasing.Usage(resident(os.getpid()), time.process_time())
 
 
 def _end_remains(worker: Worker) -> bool:
-    return end_remains(worker.host_id, worker.pid, worker.process_started)
+    return end_remains(Owner(worker.pid, worker.process_started))

@@ -6,6 +6,7 @@ import sys
 import traceback as traceback_module
 
 from ..output import clean
+from ..redaction import without_passwords
 
 LONGEST = 64 * 1024
 """Characters kept of a message or a traceback."""
@@ -16,9 +17,8 @@ def name(error: BaseException) -> str:
     kind = type(error)
     module = kind.__module__
     own = __name__.partition(".")[0] + ".exceptions"
-    return clean(
-        kind.__qualname__ if module in ("builtins", own) else f"{module}.{kind.__qualname__}"
-    )
+    full = kind.__qualname__ if module in ("builtins", own) else f"{module}.{kind.__qualname__}"
+    return clean(full[:LONGEST])
 
 
 def message(error: BaseException) -> str:
@@ -51,7 +51,12 @@ def _is_ours(module: str) -> bool:
 
 
 def _cut(text: str) -> str:
-    if len(text) > LONGEST:
-        half = LONGEST // 2
-        text = f"{text[:half]}\n… [cut: {len(text) - LONGEST} characters] …\n{text[-half:]}"
-    return clean(text)
+    """Return what is kept of a text: not all of a long one, and of no URL the password."""
+    return clean(_shortened(without_passwords(_shortened(text))))
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    half = LONGEST // 2 - 50  # Leaves room for the words between.
+    return f"{text[:half]}\n… [cut: {len(text) - 2 * half} characters] …\n{text[-half:]}"

@@ -9,7 +9,7 @@ from ..lifecycle.dumping import DumpRequest
 from ..lifecycle.hooks import DueHook
 from ..lifecycle.leasing import Identity
 from ..lifecycle.output import Piece
-from ..lifecycle.records import CancelRequest, Claim, Outcome, Settled, Start
+from ..lifecycle.records import CancelRequest, Claim, Measurement, Outcome, Settled, Start
 from .buffers import Echo
 
 
@@ -61,6 +61,13 @@ class Progressed:
 
 
 @dataclass(slots=True)
+class Measured:
+    """What some of the running attempts take."""
+
+    taken: list[Measurement]
+
+
+@dataclass(slots=True)
 class GivenBack:
     """Claims no process has got."""
 
@@ -75,6 +82,13 @@ class HookRan:
 
 
 @dataclass(slots=True)
+class Enabled:
+    """Whether there are processes to run jobs: without, others would start at once what is claimed."""
+
+    yes: bool
+
+
+@dataclass(slots=True)
 class Drain:
     """Claim no more."""
 
@@ -84,7 +98,8 @@ class Close:
     """Nothing more will be posted: write what is left and end."""
 
 
-Posted = Started | Finished | Printed | Progressed | GivenBack | HookRan | Drain | Close
+Orders = Drain | Close | Enabled
+Posted = Started | Finished | Printed | Progressed | Measured | GivenBack | HookRan | Orders
 
 # -- ledger to loop --------------------------------------------------------------------------------
 

@@ -57,6 +57,14 @@ class Handover:
         """Return when what waits is given back; children that are starting are waited for."""
         return float("inf") if self.pool.has_booting() else self.moved_at + PATIENCE
 
+    def take_back(self, current: Attempting) -> None:
+        """Have what no process has begun wait for another, as the first."""
+        if current.hook is not None:
+            self.hooks.appendleft(current.hook)
+        elif current.claim is not None:
+            self.ready.appendleft(current.claim)
+            self.moved_at = time.monotonic()
+
     def give_back(self) -> None:
         """Let other workers have what waits here."""
         if self.ready:
@@ -88,7 +96,10 @@ class Handover:
         if limits.timeout is not None:
             current.deadline = now + limits.timeout
         order = Run(attempt_id, job_id, number, name, claim.arguments, self.worker, limits.fresh)
-        child.begin(current, order)
+        if not child.begin(current, order):
+            self.pool.dismiss(child)
+            self.ready.appendleft(claim)
+            return
         reach("after_handover")
         self.post(events.Started(Start(attempt_id, job_id, at, child.pid), now))
 
@@ -103,6 +114,8 @@ class Handover:
                 line=hook.output_lines,
             )
             output.dropped = hook.output_dropped
-        current = Attempting(*hook[:4], output, now, self.clock(), limits)
+        current = Attempting(*hook[:4], output, now, self.clock(), limits, hook=hook)
         current.deadline = now + limits.hook_timeout
-        child.begin(current, RunHook(*hook[:8]))
+        if not child.begin(current, RunHook(*hook[:8])):
+            self.pool.dismiss(child)
+            self.hooks.appendleft(hook)

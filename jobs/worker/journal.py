@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.utils import InterfaceError, OperationalError
 
 from ..faultpoints import reach
-from ..lifecycle import changing, claiming, finishing, hooks, output
+from ..lifecycle import changing, claiming, finishing, hooks, measuring, output
 from ..lifecycle.engines import Engine
 from ..lifecycle.output import Piece
-from ..lifecycle.records import Outcome, Settled
+from ..lifecycle.records import Measurement, Outcome, Settled
 from ..states import AttemptStatus, Reason
 from .events import (
     Finished,
     GivenBack,
     HookRan,
+    Measured,
     Posted,
     Printed,
     Progressed,
@@ -40,6 +42,7 @@ class Journal:
         self.outcomes: dict[int, Finished] = {}
         self.pieces: list[Piece] = []
         self.progress: dict[int, Progressed] = {}
+        self.measures: dict[int, Measurement] = {}
         self.given_back: list[GivenBack] = []
         self.hooks: list[HookRan] = []
         self.later: list[Journal] = []
@@ -51,29 +54,41 @@ class Journal:
         elif isinstance(event, Finished):
             self.outcomes[event.outcome.attempt_id] = event
             self.starts.pop(event.outcome.attempt_id, None)
+            self.measures.pop(event.outcome.attempt_id, None)
         elif isinstance(event, Printed):
             self.pieces += event.pieces
         elif isinstance(event, Progressed):
             self.progress[event.attempt_id] = event
+        elif isinstance(event, Measured):
+            self.measures |= {one.attempt_id: one for one in event.taken}
         elif isinstance(event, GivenBack):
             self.given_back.append(event)
         elif isinstance(event, HookRan):
             self.hooks.append(event)
 
     def is_empty(self) -> bool:
-        return not any(
-            (self.starts, self.outcomes, self.pieces, self.progress, self.given_back, self.hooks)
+        return not (self.starts or any(self.without_delay()))
+
+    def without_delay(self) -> tuple[dict[int, Any] | list[Any], ...]:
+        """Return the stores of what is written as soon as it comes."""
+        return (
+            *(self.outcomes, self.pieces, self.progress),
+            *(self.measures, self.given_back, self.hooks),
         )
 
     def is_ripe(self, now: float) -> bool:
         """Whether there is something that is to be written now."""
         due = self.next_start()
-        others = (self.outcomes, self.pieces, self.progress, self.given_back, self.hooks)
-        return any(others) or (due is not None and due <= now)
+        return any(self.without_delay()) or (due is not None and due <= now)
 
     def next_start(self) -> float | None:
         """Return when (monotonic) the oldest start is to be written; None without one."""
         return min((one.monotonic + START_AFTER for one in self.starts.values()), default=None)
+
+    def begin(self) -> None:
+        """Be told that the transaction begins in which all that is ripe is to be written."""
+        if self.outcomes:
+            reach("with_outcomes")
 
     def write(self, engine: Engine, worker: UUID, now: float) -> list[Recorded]:
         """Write all that is ripe, in the caller's transaction, and return what became of outcomes."""
@@ -82,6 +97,8 @@ class Journal:
         if ripe := self.ripe(now):
             finishing.record_starts(engine, worker, [one.start for one in ripe])
             reach("before_start_commit")
+        if self.measures:
+            measuring.record_measures(engine, worker, self.measures.values())
         for one in self.progress.values():
             changing.report_progress(
                 engine, one.job_id, one.number, one.done, one.total, one.message
@@ -114,7 +131,7 @@ class Journal:
             reach("after_outcome_commit")
         for start in self.ripe(now):
             del self.starts[start.start.attempt_id]
-        for store in (self.outcomes, self.pieces, self.progress, self.given_back, self.hooks):
+        for store in self.without_delay():
             store.clear()
 
     def write_apart(self, engine: Engine, worker: UUID, now: float) -> list[Recorded]:
@@ -125,6 +142,7 @@ class Journal:
         its job does not stay running.
         """
         recorded: list[Recorded] = []
+        self.later = []  # What a try before has left there, cut short by an outage, is in here still.
         for part in self._apart():
             if len(self.later) >= WAITS_AT_MOST:
                 self.later.append(part)
@@ -150,21 +168,25 @@ class Journal:
                 del self.starts[attempt_id]
             for attempt_id in part.progress:
                 self.progress.pop(attempt_id, None)
+            for attempt_id in part.measures:
+                self.measures.pop(attempt_id, None)
             self.given_back = [one for one in self.given_back if one not in part.given_back]
             self.hooks = [one for one in self.hooks if one not in part.hooks]
         return later
 
     def take_up(self, part: Journal) -> None:
-        """Add what was set aside; newer progress of a job stands."""
+        """Add what was set aside; newer progress and measures stand."""
         self.starts |= part.starts
         self.outcomes |= part.outcomes
         self.pieces += part.pieces
         self.progress = part.progress | self.progress
+        self.measures = part.measures | self.measures
         self.given_back += part.given_back
         self.hooks += part.hooks
 
     def _apart(self) -> Iterator[Journal]:
         events: list[Posted] = [Printed([piece]) for piece in self.pieces]
+        events += [Measured([one]) for one in self.measures.values()]
         events += [*self.starts.values(), *self.progress.values(), *self.given_back]
         for event in [*events, *self.hooks, *self.outcomes.values()]:
             part = Journal()
@@ -186,6 +208,7 @@ class Journal:
                 True,
             )
             outcome.result, outcome.traceback, outcome.receipt = None, "", None
+            outcome.cpu_seconds = outcome.peak_rss = outcome.samples = None
             outcome.error_type = type(error).__name__
             outcome.error_message = "the database refused to store this outcome"
         with transaction.atomic(using=engine.alias):

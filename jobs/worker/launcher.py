@@ -15,11 +15,15 @@ import signal
 import socket
 from array import array
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
+
+from django.db import connections
 
 from ..faultpoints import reach
 from . import child
-from .processes import become_subreaper, boottime, host_id, kill_tree, max_rss, strangers
+from .connections import leave_to_parent
+from .killing import kill_descendants, kill_tree, strangers
+from .processes import become_subreaper, boottime, max_rss
 from .protocol import (
     Alive,
     Channel,
@@ -32,7 +36,7 @@ from .protocol import (
     Reaped,
     launcher_orders,
 )
-from .remains import hold_name
+from .remains import put_mark
 
 FUSE = 0.75
 """Share of the lease after which, unrenewed, every job is ended."""
@@ -140,6 +144,7 @@ class Launcher:
             signal.set_wakeup_fd(-1)
             for fd in (*self.own, *self.descriptors):
                 os.close(fd)
+            leave_to_parent()
             self.start(fds)
             code = LEFT
         except SystemExit as error:
@@ -189,20 +194,18 @@ class Launcher:
     def end_all(self) -> None:
         """End every job, and report nothing of it: these deaths are not the jobs' own."""
         self.is_leaving = True
-        for pid in list(self.children):
-            kill_tree(pid, self.reap)
-        for orphan in strangers(()):
-            kill_tree(orphan, self.reap)
+        kill_descendants(self.reap)
 
 
 def main(sock: socket.socket) -> None:
     """Run a launcher on its end of a socket pair; returns when it has ended every job."""
     from ..conf import conf
 
+    os.setsid()  # Who kills a supervisor with its process group leaves the fuse alone.
+    put_mark(os.getppid())  # Before the template looks how jobs are to leave their process.
     start = child.Template().start if conf.START_METHOD == "fork" else child.start_executed
+    # Setting up the project may have opened some: children would all speak into the same session.
+    connections.close_all()
     gc.freeze()  # Collections in children would otherwise touch, and so copy, all that is shared.
-    held = hold_name(host_id(), os.getppid())
-    with sock, held or nullcontext():
-        serving = Launcher(sock, start)
-        serving.own += [held.fileno()] if held else []
-        serving.run()
+    with sock:
+        Launcher(sock, start).run()

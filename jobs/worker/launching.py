@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ from contextlib import suppress
 from django.db import connections
 
 from . import launcher
+from .interpreter import new_interpreter
 from .protocol import Channel, Fork, LauncherOrder, LauncherReport, launcher_reports
 
 PATIENCE = 10.0
@@ -26,6 +26,8 @@ class LauncherLink:
     def __init__(self, sock: socket.socket, pid: int) -> None:
         self.channel: Channel[LauncherReport] = Channel(sock, launcher_reports)
         self.pid = pid
+        self.is_ready = False
+        """Whether it has been heard of."""
         self.owes_answer_since: float | None = None
         """When (monotonic) it was sent the lease that it has not answered yet."""
 
@@ -80,10 +82,9 @@ def _fork() -> LauncherLink:
 
 def _execute() -> LauncherLink:
     ours, theirs = socket.socketpair()
-    package = __package__ or ""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command, environment = new_interpreter("launcher", theirs.fileno())
     process = subprocess.Popen(
-        [sys.executable, "-m", package, "launcher", str(theirs.fileno())],
+        command,
         pass_fds=[theirs.fileno()],
         env=environment,
         stdin=subprocess.DEVNULL,

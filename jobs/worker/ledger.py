@@ -6,6 +6,7 @@ not write it keeps and writes later; the fence of the lifecycle decides what sti
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,18 +26,16 @@ from ..lifecycle.records import Claim
 from ..states import JobStatus
 from . import events
 from .appetite import Appetite
+from .aside import Aside
 from .bell import Bell
 from .duties import Duties
 from .journal import Journal
 from .line import DatabaseLine
+from .lingering import linger
 from .log import logger, warn
 from .processes import boottime
 from .quickness import Quickness
 
-LINGER = 0.003
-"""Seconds in which outcomes gather for one transaction, while enough is claimed ahead."""
-ASIDE = 2.0
-"""Seconds after which entries are tried again whose rows somebody else held."""
 HEAR_EVERY = 0.05
 """Seconds between two looks for news while more work is known to be due anyway."""
 
@@ -51,19 +50,18 @@ class Ledger:
         self.news: deque[events.News] = deque()
         self.on_news: Callable[[], None] = lambda: None
         self.journal = Journal()
-        self.aside: list[Journal] = []
-        self.aside_until = 0.0
+        self.aside = Aside()
+        self.hear_at = 0.0
         self.duties = Duties(self)
         self.appetite = Appetite(plan.identity.concurrency, conf.CLAIM_AHEAD, quickness)
         self.draining = self.closing = self.registered = False
-        self.turns = 0
-        """How often it has turned: the loop sees by it that this thread lives."""
-        self.gives_up_at: float | None = None
+        self.turns, self.turn_began = 0, math.inf
+        """How often it has turned, and since when it does: the loop sees by it that this thread lives."""
+        self.gives_up_at = math.inf
         """When, while closing, to leave with outcomes unwritten; set by the loop."""
         self.queues: Sequence[str] = plan.identity.queues
         self.paused: frozenset[str] = frozenset()
         """Queues whose jobs are left alone for now."""
-        self.hear_at = 0.0
         self.bell = Bell()
         self.line = DatabaseLine(plan.identity.worker_id.hex, self.bell)
 
@@ -74,24 +72,27 @@ class Ledger:
         self.inbox.append(posted)
         self.bell.ring()
 
+    def is_behind(self) -> bool:
+        """Whether the database is away, or so slow that what was posted is still to be written."""
+        return bool(self.line.failures or self.inbox or self.aside.parts)
+
     # -- the thread --------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Repeat `turn` until told to close and everything is written, or it is too late for that."""
         try:
             while not (self.closing and self.is_done()):
-                self.turn(time.monotonic())
+                self.turn_began = time.monotonic()
+                self.turn(self.turn_began)
+                self.turn_began = math.inf
                 self.turns += 1
                 if self.news:
                     self.on_news()
-                if self.gives_up_at is not None and time.monotonic() > self.gives_up_at:
-                    while self.inbox:  # What came while it waited for the database.
-                        self.take(self.inbox.popleft())
-                    kept = (self.journal, *self.aside)
-                    warn("ledger_gave_up", unwritten=sum(len(one.outcomes) for one in kept))
+                if time.monotonic() > self.gives_up_at:
+                    self.give_up()
                     break
                 if self.appetite.has_stock() and not self.closing:
-                    time.sleep(LINGER)
+                    linger(self.inbox)
                 now = time.monotonic()
                 self.bell.wait(self.wake_at(now) - now, self.has_news)
             self.leave()
@@ -102,9 +103,15 @@ class Ledger:
         finally:
             self.line.close()
 
+    def give_up(self) -> None:
+        while self.inbox:  # What came while it waited for the database.
+            self.take(self.inbox.popleft())
+        kept = (self.journal, *self.aside.parts)
+        warn("ledger_gave_up", unwritten=sum(len(one.outcomes) for one in kept))
+
     def is_done(self) -> bool:
         """Whether nothing is left to be written."""
-        return not self.inbox and not self.aside and self.journal.is_empty()
+        return not self.inbox and not self.aside.parts and self.journal.is_empty()
 
     def has_news(self) -> bool:
         return bool(self.inbox) or self.line.has_news()
@@ -113,7 +120,7 @@ class Ledger:
         """Take what was posted, do what is due, write, and claim what there is room for."""
         while self.inbox:
             self.take(self.inbox.popleft())
-        self.take_up(now)
+        self.aside.return_to(self.journal, now)
         if now < self.line.retry_at:
             return
         try:
@@ -127,21 +134,11 @@ class Ledger:
         else:
             self.line.worked()
 
-    def take_up(self, now: float) -> None:
-        """Have another try at what was set aside, when its time has come."""
-        if not self.aside:
-            self.aside_until = 0.0
-        elif now >= self.aside_until:
-            for part in self.aside:
-                self.journal.take_up(part)
-            self.aside.clear()
-
     def stay_leased(self) -> None:
         """Live on while the database is only locked: no worker of another host can rescue here."""
         engine = self.line.engine
         if engine is not None and engine.is_local and self.registered:
-            now, lease = time.monotonic(), conf.LEASE
-            self.tell(events.Leased(boottime(), lease, engine.now(), now))
+            self.tell(events.Leased(boottime(), conf.LEASE, engine.now(), time.monotonic()))
 
     def work(self, engine: Engine, now: float) -> None:
         if not self.queues:
@@ -161,6 +158,8 @@ class Ledger:
             self.duties.soon("beat")
         elif isinstance(posted, events.Close):
             self.closing = True
+        elif isinstance(posted, events.Enabled):
+            self.appetite.enable(posted.yes)
         else:
             self.journal.add(posted)
 
@@ -170,10 +169,10 @@ class Ledger:
     def write_and_claim(self, engine: Engine, now: float) -> None:
         """Write the journal and claim in one transaction: one commit, however many jobs."""
         worker = self.plan.identity.worker_id
-        recorded: list[events.Recorded] = []
-        claims: list[Claim] = []
+        recorded, claims = list[events.Recorded](), list[Claim]()
         try:
             if self.journal.is_ripe(now):
+                self.journal.begin()
                 with transaction.atomic(using=engine.alias):
                     recorded = self.journal.write(engine, worker, now)
                     claims = self.claim(engine, len(recorded))
@@ -187,22 +186,12 @@ class Ledger:
             if not contended:
                 warn("batch_refused", error=type(error).__name__, message=error)
             recorded = self.journal.write_apart(engine, worker, now)
-            self.set_aside()
+            self.aside.put(self.journal.forget_later())
         self.settle(recorded, now)
         if claims:
             reach("after_claim_commit")
             self.appetite.held.update(one.attempt_id for one in claims)
             self.tell(events.Claimed(claims))
-
-    def set_aside(self) -> None:
-        """Try again a little later what others held, and wait for it with nothing else."""
-        later = self.journal.forget_later()
-        if later:
-            if not self.aside_until:
-                warn("rows_held_by_others", entries=len(later))
-            self.aside += later
-            # Not from the turn's beginning: waiting for the locks has taken a while.
-            self.aside_until = time.monotonic() + ASIDE
 
     def is_hungry(self) -> bool:
         """Whether jobs are wanted, and some may be due."""
@@ -244,11 +233,10 @@ class Ledger:
 
     def _tell_outcome(self, one: events.Recorded) -> None:
         waits = self.journal.outcomes[one.attempt_id].waits
-        if one.settled and one.settled.runs_hook:
-            if waits:
-                self.duties.hooks_running.add(one.attempt_id)
-            else:
-                self.duties.soon("hooks")
+        if one.settled and one.settled.runs_hook and waits:
+            self.duties.hooks_running.add(one.attempt_id)
+        elif one.settled and one.settled.runs_hook:
+            self.duties.soon("hooks")
         if one.settled and one.settled.job_status != JobStatus.COMPLETED:
             self.duties.soon("promote")
         if waits:
@@ -256,17 +244,14 @@ class Ledger:
 
     def hear(self) -> None:
         """Look whether the database has news: due jobs, or cancels."""
-        news = self.line.heard()
-        if not news:
+        if not (news := self.line.heard()):
             return
         self.duties.soon("cancels")
         if ORDERS in news:
-            self.duties.soon("pauses")
-            self.duties.soon("operations")
-            self.duties.soon("beat")
+            self.duties.soon("pauses", "operations", "beat")
         queues = news - {CANCEL, ORDERS, ""}
         if "" in news or queues:
-            self.appetite.may_be_due = True
+            self.duties.look()
         if queues - set(self.queues) and not self.plan.identity.queues:
             self.queues = tuple(sorted(queues | set(self.queues)))
             self.duties.soon("names")
@@ -290,9 +275,7 @@ class Ledger:
         """Return when, unless woken before, the next turn has something to do."""
         if self.line.retry_at > now:
             return self.line.retry_at
-        times = [self.duties.next_at() if self.registered else now]
-        if self.aside:
-            times.append(self.aside_until)
+        times = [self.duties.next_at() if self.registered else now, self.aside.until]
         if (start := self.journal.next_start()) is not None:
             times.append(start)
         if self.line.look_every:

@@ -21,4 +21,5 @@ def warn(name: str, **fields: object) -> None:
 def _show(value: object) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
     text = text.strip().replace("\n", " ")
-    return repr(text) if " " in text or not text else text
+    is_plain = text and " " not in text and text.isprintable()
+    return text if is_plain else repr(text)

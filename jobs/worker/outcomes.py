@@ -9,10 +9,25 @@ from datetime import datetime
 from ..lifecycle.records import Outcome
 from ..states import AttemptStatus, Reason
 from .children import Attempting
-from .protocol import Done, Reaped
+from .protocol import Done, Nonsense, Reaped
 
-STATUSES = {status.value: status for status in AttemptStatus}
-REASONS = {reason.value: reason for reason in Reason}
+REPORTABLE = {
+    Reason.NONE: AttemptStatus.COMPLETED,
+    Reason.EXCEPTION: AttemptStatus.FAILED,
+    Reason.TIMEOUT: AttemptStatus.FAILED,
+    Reason.GAVE_UP: AttemptStatus.FAILED,
+    Reason.ARGUMENTS: AttemptStatus.FAILED,
+    Reason.RESULT: AttemptStatus.FAILED,
+    Reason.CANCELLED: AttemptStatus.CANCELLED,
+    Reason.POSTPONED: AttemptStatus.RELEASED,
+}
+"""Reason → status of what a child may say of itself; how workers and launchers end is not its to say."""
+
+
+def check(done: Done) -> None:
+    """Raise Nonsense where no child of ours would say that."""
+    if REPORTABLE.get(done.reason) != done.status:  # type: ignore[call-overload]
+        raise Nonsense(f"an attempt that is {done.status[:50]!r} by {done.reason[:50]!r}")
 
 
 def reported(
@@ -20,7 +35,7 @@ def reported(
 ) -> Outcome:
     """Return the outcome that the child itself has reported, and how its process ended if it has."""
     outcome = _blank(current, finished_at, pid)
-    outcome.status, outcome.reason = STATUSES[done.status], REASONS[done.reason]
+    outcome.status, outcome.reason = AttemptStatus(done.status), Reason(done.reason)
     outcome.error_type, outcome.error_message = done.error_type, done.error_message
     outcome.traceback, outcome.result = done.traceback, done.result
     outcome.delay, outcome.final = done.delay, done.final
@@ -121,6 +136,7 @@ def _blank(current: Attempting, finished_at: datetime, pid: int) -> Outcome:
         finished_at=max(finished_at, current.started_at),
         pid=pid,
         receipt=current.receipt,
+        cpu_seconds=current.samples.latest[2] if current.samples else None,
         samples=current.samples.stored(current.limits.memory_limit) if current.samples else None,
         output_bytes=current.output.total,
         output_dropped=current.output.dropped,

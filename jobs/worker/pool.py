@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -13,6 +15,10 @@ from .protocol import Kill, LauncherOrder, Leave
 
 LONGEST_PAUSE = 30.0
 """Seconds, at most, between two starts of children that do not get ready."""
+LEAVES_WITHIN = 10.0
+"""Seconds a child has for leaving by itself."""
+ENOUGH_BOOTS = 10
+"""Failed starts in a row after which the pause is the longest; more are not counted."""
 
 
 class Pool:
@@ -33,6 +39,16 @@ class Pool:
     def busy(self) -> Iterator[Child]:
         """Yield the children that have an attempt or a hook."""
         return (child for child in list(self.children.values()) if child.current is not None)
+
+    def overdue(self, now: float, boot_timeout: float) -> Iterator[Child]:
+        """Yield the children that take too long to get ready, or to leave."""
+        for child in list(self.children.values()):
+            boots = child.phase is Phase.BOOTING and now - child.born > boot_timeout
+            if child.pid and (boots or now > child.gone_by):
+                yield child
+
+    def has_leaving(self) -> bool:
+        return any(child.gone_by < math.inf for child in self.children.values())
 
     def has_booting(self) -> bool:
         return any(child.phase is Phase.BOOTING for child in self.children.values())
@@ -98,6 +114,7 @@ class Pool:
         child.phase = Phase.LEAVING
         if child in self.idle:
             self.idle.remove(child)
+        child.gone_by = min(child.gone_by, time.monotonic() + LEAVES_WITHIN)
         if child.is_clean():
             with suppress(EOFError):
                 child.channel.send(Leave())
@@ -109,13 +126,15 @@ class Pool:
         """Forget a child whose process has ended; one that never got ready delays the next."""
         if child.phase is Phase.BOOTING:
             pause = min(0.1 * 2**self.failed_boots, LONGEST_PAUSE)
-            self.failed_boots += 1
+            self.failed_boots = min(self.failed_boots + 1, ENOUGH_BOOTS)
             self.fill_at = now + pause
             log.warn("child_did_not_boot", pid=child.pid, next_try=pause)
         self.forget(child)
         self.fill(now)
 
     def forget(self, child: Child) -> None:
+        """Let go of a child that is no more; who still holds it sees that it takes nothing."""
+        child.phase = Phase.LEAVING
         if child in self.idle:
             self.idle.remove(child)
         for fd in (child.channel.fileno(), *child.streams.values()):

@@ -1,4 +1,4 @@
-"""Process trees: who descends from whom, how much memory they take, and ending them for good."""
+"""Processes: who descends from whom, how much they take, and whether one is still the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable
 
 import psutil
 
@@ -23,8 +22,6 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 DUMP_SIGNAL: int = signal.SIGRTMIN + 7 if LINUX else getattr(signal, "SIGINFO", signal.SIGUSR2)
 """Has a job write its stacks: none that programs use, and where there is SIGINFO, harmless unhandled."""
-SWEEPS = 1000
-"""Rounds of stopping newcomers before a tree that forks faster than we look is killed anyway."""
 
 
 def become_subreaper() -> None:
@@ -48,6 +45,14 @@ def prefer_for_oom_killer() -> None:
         adjustment = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(adjustment, b"500")
         os.close(adjustment)
+
+
+def sees_itself() -> bool:
+    """Whether /proc, where there is to be one, shows this process's own namespace."""
+    try:
+        return not LINUX or os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
 
 
 def birth_mark(pid: int) -> float | None:
@@ -214,79 +219,3 @@ _SIZES = re.compile(rb"(VmRSS|VmHWM):\s+(\d+) kB")
 def max_rss(ru_maxrss: int) -> int:
     """Return `ru_maxrss` in bytes: Linux counts KiB, macOS bytes."""
     return ru_maxrss if sys.platform == "darwin" else ru_maxrss * 1024
-
-
-class Handle:
-    """One process and no other, even where its pid has gone to another one since.
-
-    Raises ProcessLookupError where there is none. psutil's own handles compare times of day, and so
-    lose their process when the clock is set.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.mark = birth_mark(pid)
-        if self.mark is None:
-            raise ProcessLookupError(pid)
-        self.descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal, if it still runs."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self.descriptor >= 0:
-                signal.pidfd_send_signal(self.descriptor, number)
-            elif birth_mark(self.pid) == self.mark:
-                os.kill(self.pid, number)
-
-    def is_alive(self) -> bool:
-        """Whether it runs; a zombie does not."""
-        return birth_mark(self.pid) == self.mark and not is_zombie(self.pid)
-
-    def close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-
-
-def kill_tree(
-    root: int, reap: Callable[[], object], within: float = 2.0
-) -> tuple[set[int], set[int]]:
-    """Kill a process and all below it, and wait until they are gone.
-
-    Stops the root and whatever it has started, until a look finds nobody new, so that nothing is
-    forked behind our back; then kills the root's descendants and the root. `reap` collects the dead
-    among our own children. Returns the pids found and those still there after `within` seconds.
-    """
-    stopped = _stop(root)
-    for process in reversed(stopped.values()):
-        process.send(signal.SIGKILL)
-    deadline = time.monotonic() + within
-    pause = 0.001
-    while True:
-        reap()
-        left = {pid for pid, process in stopped.items() if process.is_alive()}
-        if not left or time.monotonic() > deadline:
-            break
-        time.sleep(pause)
-        pause = min(pause * 2, 0.005)
-    reap()  # What has died since the last time is no longer alive, but still there.
-    for process in stopped.values():
-        process.close()
-    return set(stopped), left
-
-
-def _stop(root: int) -> dict[int, Handle]:
-    stopped: dict[int, Handle] = {}
-    for _ in range(SWEEPS):
-        new = [pid for pid in (root, *descendants(root)) if pid not in stopped]
-        for pid in new:
-            with contextlib.suppress(ProcessLookupError):
-                stopped[pid] = Handle(pid)
-                stopped[pid].send(signal.SIGSTOP)
-        if not any(pid in stopped for pid in new):
-            break
-    return stopped
-
-
-def strangers(known: Iterable[int]) -> list[int]:
-    """Return this process's children that are not `known`: what dead ones have left to it."""
-    return [pid for pid in children(os.getpid()) if pid not in set(known)]

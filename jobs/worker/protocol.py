@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
-from typing import Any, Generic, TypeVar
+import struct
+import termios
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -120,16 +123,28 @@ ChildOrder = Run | RunHook | Stop | Leave
 
 # -- child to supervisor ---------------------------------------------------------------------------
 
+# A child runs the code of others: what it says of itself is believed within bounds, and nothing that
+# it says of anybody else, its own pid included.
+LONGEST_LEVEL = 50
+"""Characters of the name of a level of `logging`."""
+Level = Annotated[str, msgspec.Meta(max_length=LONGEST_LEVEL)]
+CpuSeconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+"""They are added up: without a bound, one lie would make every sum too large to be stored."""
+Memory = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]
+
 
 class Ready(msgspec.Struct, tag=True):
-    pid: int
+    """It has started, and takes orders."""
+
+    pid: int = 0
+    """Wanted by older supervisors, whose children may start from newer files; nobody else believes it."""
 
 
 class Log(msgspec.Struct, tag=True):
     """A record of `logging`."""
 
     at: int
-    level: str
+    level: Level
     text: str
 
 
@@ -152,10 +167,10 @@ class Done(msgspec.Struct, tag=True, omit_defaults=True):
     result: str | None = None
     delay: float | None = None
     final: bool = False
-    cpu_seconds: float = 0.0
-    cpu_total: float = 0.0
+    cpu_seconds: CpuSeconds = 0.0
+    cpu_total: CpuSeconds = 0.0
     """Of the process's whole life so far."""
-    peak_rss: int = 0
+    peak_rss: Memory = 0
     retire: str = ""
     """Why the process is not to be used again; empty where it was left as it was found."""
 
@@ -171,16 +186,26 @@ _encoder = msgspec.json.Encoder()
 CHUNK = 1 << 16
 
 
+class Nonsense(Exception):
+    """Something has arrived that is no message."""
+
+
 class Channel(Generic[Message]):
     """One end of a socket pair that carries messages; `decoder` says which ones arrive.
 
-    Raises EOFError when the other end is gone.
+    Raises EOFError when the other end is gone, and Nonsense when it is not to be understood. Of one
+    message no more than `longest` bytes are kept, if that is not 0.
     """
 
-    def __init__(self, sock: socket.socket, decoder: msgspec.json.Decoder[Any]) -> None:
+    def __init__(
+        self, sock: socket.socket, decoder: msgspec.json.Decoder[Any], longest: int = 0
+    ) -> None:
         self.socket = sock
         self.decoder = decoder
+        self.longest = longest
         self.rest = b""
+        self.was_reset = False
+        """Whether the other end has gone with something unread that was sent to it."""
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -194,7 +219,10 @@ class Channel(Generic[Message]):
                 data = data[sent:]
             if data:
                 self.socket.sendall(data)
+        except BlockingIOError as error:
+            raise EOFError("the other end does not read") from error
         except (BrokenPipeError, ConnectionResetError) as error:
+            self.was_reset = self.was_reset or isinstance(error, ConnectionResetError)
             raise EOFError("the other end is gone") from error
 
     def receive(self, *, wait: bool = True) -> list[Message]:
@@ -205,14 +233,46 @@ class Channel(Generic[Message]):
         except BlockingIOError:
             return []
         except ConnectionResetError:
-            data = b""
+            data, self.was_reset = b"", True
         if not data:
             raise EOFError("the other end is gone")
         return self.parse(data)
 
+    def receive_rest(self, at_most: int) -> list[Message]:
+        """Return all that has arrived, to about `at_most` bytes, whether or not the other end is gone."""
+        parts: list[bytes] = []
+        try:
+            while at_most > 0 and (data := self.socket.recv(CHUNK, socket.MSG_DONTWAIT)):
+                parts.append(data)
+                at_most -= len(data)
+        except BlockingIOError:
+            pass
+        except ConnectionResetError:
+            self.was_reset = True
+        return self.parse(b"".join(parts))
+
     def parse(self, data: bytes) -> list[Message]:
         *lines, self.rest = (self.rest + data).split(b"\n")
-        return [self.decoder.decode(line) for line in lines]
+        if 0 < self.longest < len(self.rest):
+            raise Nonsense(f"more than {self.longest} bytes without an end")
+        try:
+            return [self.decoder.decode(line) for line in lines]
+        # What is not UTF-8, or too deep, is not a DecodeError.
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Nonsense(str(error)[:200]) from None
+
+    def wait_at_most(self, seconds: int) -> None:
+        """Have `send` take the other end for gone that reads nothing for so long."""
+        limit = struct.pack("ll", seconds, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+    def is_read(self) -> bool:
+        """Whether the other end has read all that was sent; also where nobody can tell."""
+        try:
+            held = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return True
+        return held == bytes(4)
 
     def close(self) -> None:
         self.socket.close()

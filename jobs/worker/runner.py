@@ -6,7 +6,7 @@ import contextvars
 import inspect
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,14 @@ from ..exceptions import (
     WorkerLost,
 )
 from ..faultpoints import reach
+from ..origins import of_job
 from ..registry import get
 from ..states import AttemptStatus, Reason
 from . import errors
 from .capture import flush
 from .cleanliness import Surroundings
 from .coroutines import run_coroutine
-from .protocol import Done, Progress, Run, RunHook, Stop
+from .protocol import ChildOrder, Done, Progress, Run, RunHook, Stop
 from .reporting import ReportingChannel
 from .transactions import completing
 
@@ -48,6 +49,8 @@ class Runner:
     """Set by the process it comes to run in."""
 
     def __init__(self) -> None:
+        self.make = make
+        """Makes a job of its class's name and its arguments."""
         self.surroundings = Surroundings()
         self.order: Run | None = None
         self.job: BackgroundJob | None = None
@@ -68,15 +71,21 @@ class Runner:
 
     # -- an attempt --------------------------------------------------------------------------------
 
-    def run(self, order: Run) -> bool:
-        """Run one attempt and report how it ended. Returns whether this process has to leave now."""
+    def run(self, order: Run, came_with: Sequence[ChildOrder]) -> bool:
+        """Run one attempt and report how it ended. Returns whether this process has to leave now.
+
+        `came_with` are the orders that were read together with this one.
+        """
         self.order, self.job, self.error = order, None, None
         self.asked = self.interruption = None
         self.completed = False
         self.cpu_before = cpu_seconds()
         self.surroundings.prepare(leaves=order.fresh)
         self.running = True
-        done = contextvars.Context().run(self._attempt, order)
+        # The signal of a stop that was sent before now has come to nothing.
+        self._ask([*came_with, *self._orders()])
+        with of_job(order.job_id, order.job_class):
+            done = contextvars.Context().run(self._attempt, order)
         self.running = False
         self._finish(done, order.fresh)
         # After a failure `failed()` may be still to run, best on the same instance.
@@ -100,7 +109,7 @@ class Runner:
         return done
 
     def _load(self, job_class: str, arguments: str, order: Run | RunHook) -> BackgroundJob:
-        job = get(job_class).from_stored(arguments)
+        job = self.make(job_class, arguments)
         job._run = RunningJob(self, order)
         return job
 
@@ -173,7 +182,8 @@ class Runner:
         self.cpu_before = cpu_seconds()
         self.surroundings.prepare()
         done = Done(order.attempt_id)
-        contextvars.Context().run(self._hook, order)
+        with of_job(order.job_id, order.job_class):
+            contextvars.Context().run(self._hook, order)
         self._finish(done, fresh=False)
 
     def _hook(self, order: RunHook) -> None:
@@ -192,14 +202,20 @@ class Runner:
 
     def on_terminate(self, number: int, frame: FrameType | None) -> None:
         """Raise in the job what the supervisor has said it wants; ignore a TERM of anybody else."""
-        stop = self._stop_order() if self.running else None
-        if stop is None or self.order is None or stop.attempt_id != self.order.attempt_id:
-            return
-        if stop.timeout is None:
+        if self.running and self._ask(self._orders()):
+            self.channel.interrupt(self._interrupt)
+
+    def _ask(self, orders: Sequence[ChildOrder]) -> bool:
+        """Note what is to be raised in the job, if one of these orders is to stop it."""
+        running = self.order.attempt_id if self.order is not None else None
+        stops = [one for one in orders if isinstance(one, Stop) and one.attempt_id == running]
+        if not stops:
+            return False
+        if (timeout := stops[-1].timeout) is None:
             self.asked = JobCancelled("the job was cancelled")
         else:
-            self.asked = JobTimeout(f"the job ran for longer than {stop.timeout:g} s")
-        self.channel.interrupt(self._interrupt)
+            self.asked = JobTimeout(f"the job ran for longer than {timeout:g} s")
+        return True
 
     def _interrupt(self) -> None:
         if not self.interruptible:
@@ -211,13 +227,11 @@ class Runner:
             self.interruptible = False
             raise self.interruption
 
-    def _stop_order(self) -> Stop | None:
+    def _orders(self) -> list[ChildOrder]:
         try:
-            orders = self.channel.receive(wait=False)
+            return self.channel.receive(wait=False)
         except EOFError:
-            return None
-        stops = [order for order in orders if isinstance(order, Stop)]
-        return stops[-1] if stops else None
+            return []
 
     # -- what the job asks for ---------------------------------------------------------------------
 
@@ -253,6 +267,11 @@ class RunningJob:
         with completing(self.attempt_id, self.job_id, self.worker, result, ran):
             yield
         self.runner.completed = True
+
+
+def make(job_class: str, arguments: str) -> BackgroundJob:
+    """Return a job as it was dispatched. Raises InvalidArguments where its class has other ones now."""
+    return get(job_class).from_stored(arguments)
 
 
 def built_exception(order: RunHook) -> BaseException:

@@ -20,14 +20,19 @@ class Samples:
         self.points: list[Point] = []
         self.every = 1.0
         self.peak = 0
+        self.latest: Point = (0.0, 0, 0.0)
+        """What the last look found, kept or not."""
 
     def add(self, elapsed: float, rss: int, cpu: float) -> None:
         """Take one measurement; `elapsed` and `cpu` are seconds since the attempt began."""
         self.peak = max(self.peak, rss)
-        latest, _, spent = self.points[-1] if self.points else (0.0, 0, 0.0)
-        if elapsed - latest < self.every * 0.95:  # Looks are a little early or late.
+        # A process that has vanished from the tree takes its seconds with it.
+        self.latest = (round(elapsed, 1), rss, round(max(cpu, self.latest[2]), 2))
+        before = self.points[-1][0] if self.points else 0.0
+        if elapsed - before < self.every * 0.95:  # Looks are a little early or late.
             return
-        self.points.append((round(elapsed, 1), self.peak, round(max(cpu, spent), 2)))
+        at, _, spent = self.latest
+        self.points.append((at, self.peak, spent))
         self.peak = 0
         if len(self.points) > MOST:
             self._halve()
@@ -42,4 +47,10 @@ class Samples:
         """Return what is kept of it on the attempt; None where that would say nothing."""
         if len(self.points) < SHORTEST:
             return None
-        return {"memory_limit": memory_limit, "points": self.points}
+        return {"memory_limit": memory_limit, "points": [*self.points]}
+
+    def so_far(self, memory_limit: int | None) -> dict[str, Any] | None:
+        """Return what is kept while the attempt runs: also what the last look found."""
+        stored = self.stored(memory_limit)
+        at, rss, _ = self.latest
+        return None if stored is None else stored | {"now": [at, rss]}

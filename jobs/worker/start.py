@@ -9,10 +9,13 @@ import uuid
 from collections.abc import Sequence
 
 from .. import __version__
+from ..conf import conf
 from ..lifecycle.leasing import Identity
+from . import log
 from .events import Plan
 from .launching import start_launcher
 from .processes import birth_mark, host_id
+from .remains import end_orphans
 from .supervisor import Supervisor
 from .systemd import Notifier
 
@@ -25,6 +28,8 @@ def run_worker(queues: Sequence[str], concurrency: int, *, burst: bool = False) 
     longer. Returns whether it ended in order.
     """
     notifier = Notifier()  # First: what it takes out of the environment no other process is to see.
+    if orphans := end_orphans():
+        log.warn("orphans_ended", pids=sorted(orphans))
     plan = Plan(identity(queues, concurrency), burst=burst)
     supervisor = Supervisor(plan, start_launcher(), notifier)
     supervisor.run()
@@ -54,6 +59,7 @@ def identity(queues: Sequence[str], concurrency: int) -> Identity:
         queues=tuple(queues),
         concurrency=concurrency,
         version=__version__,
+        code_version=conf.VERSION or "",
     )
 
 

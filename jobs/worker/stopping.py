@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from datetime import datetime
 
+from ..conf import conf
 from ..states import Reason
 from . import log
 from .children import Attempting, Child
@@ -24,6 +25,8 @@ class Stopper:
     def __init__(self, pool: Pool, clock: Callable[[], datetime]) -> None:
         self.pool = pool
         self.clock = clock
+        self.patience = conf.BOOT_TIMEOUT
+        """Seconds a process may take until it has read its order."""
 
     def ask(self, child: Child, reason: Reason, now: float, at: datetime, by: str = "") -> None:
         """Ask an attempt to stop by itself; after its grace it is killed."""
@@ -37,6 +40,7 @@ class Stopper:
             child.channel.send(Stop(current.attempt_id, timeout))
         except EOFError:
             return  # It is ending already.
+        current.told = True
         self._note(current, "SIGTERM", [child.pid])
         self.pool.order(Signal(child.pid, signal.SIGTERM))
 
@@ -71,10 +75,7 @@ class Stopper:
                 self.kill(child)
             elif current.deadline is not None and now >= current.deadline:
                 current.deadline = None
-                if current.claim is None:
-                    self.kill(child)  # A hook is not asked: it cannot change the outcome.
-                else:
-                    self.ask(child, Reason.TIMEOUT, now, self.clock())
+                self._time_out(child, current, now)
             elif now >= sample_at(current):
                 self._sample(child, current, now)
 
@@ -88,8 +89,20 @@ class Stopper:
                 times += [at for at in (current.deadline, current.kill_at) if at is not None]
         return min(times)
 
+    def _time_out(self, child: Child, current: Attempting, now: float) -> None:
+        if current.claim is None:
+            self.kill(child)  # A hook is not asked: it cannot change the outcome.
+        elif child.channel.is_read():
+            self.ask(child, Reason.TIMEOUT, now, self.clock())
+        else:
+            # The time was its process's, not the job's. Asked to stop, it could begin only to be told.
+            self.kill(child, Reason.TIMEOUT)
+
     def _sample(self, child: Child, current: Attempting, now: float) -> None:
         current.sample_at = now
+        if now - current.started > self.patience and not child.channel.is_read():
+            self.kill(child)  # Frozen, or not where it said it was: the job is another's.
+            return
         rss, cpu = tree_usage(child.pid)
         current.peak_rss = max(current.peak_rss, rss)
         if current.samples is None:

@@ -19,6 +19,7 @@ from .dumping import dump
 from .handover import Handover
 from .launching import LauncherLink
 from .ledger import Ledger
+from .measuring import Measuring
 from .minding import LauncherMinder
 from .pool import Pool
 from .processes import become_subreaper
@@ -31,6 +32,9 @@ FLUSH_PAUSE = 0.2
 """Seconds between two looks whether running attempts have printed something."""
 
 
+LONGEST_TURN, SHORTEST_TURN = 0.6, 10.0
+"""Share of the lease that the ledger may wait for the database, as the launcher's fuse has some more; but
+no fewer seconds than the second one."""
 LAST_TRY = 3.0
 """Seconds, at least, the ledger has at the end for what is still to be written."""
 
@@ -49,6 +53,7 @@ class Supervisor:
         self.pool = Pool(plan.identity.concurrency, self.bell)
         self.handover = Handover(self.pool, self.ledger.post, self.clock, quickness, plan.echo)
         self.stopper = Stopper(self.pool, self.clock)
+        self.measuring = Measuring(self.pool, self.ledger.post)
         self.reports = Reports(self.pool, self.stopper, self.handover)
         self.lease: events.Leased | None = None
         self.time = datetime.now(UTC)
@@ -95,12 +100,15 @@ class Supervisor:
         while self.ledger.news:
             self._take(self.ledger.news.popleft(), now)
         self.stopper.watch(now)
-        self._watch_boots(now)
+        for child in self.pool.overdue(now, self.boot_timeout):
+            self.stopper.kill(child)
         self.minder.watch(now)
         self.pool.fill(now)
         self.handover.turn(now)
         self._flush(now)
+        self.measuring.turn(now)
         self._drain(now)
+        self._unstick(now)
         self._show_life(now)
 
     def _has_news(self) -> bool:
@@ -113,23 +121,34 @@ class Supervisor:
         return self.drain_until is not None and not busy
 
     def _close(self, thread: threading.Thread) -> None:
-        """Let children go, have the ledger write what is left, end the launcher."""
+        """End the launcher with all children, then have the ledger write what is left and leave."""
         self.pool.closing = True
         self.notifier.once("STOPPING=1")
+        try:
+            # First: who ends its lease says that nothing of it runs any more.
+            self._end_processes()
+        finally:
+            self._end_ledger(thread)
+        signal.set_wakeup_fd(-1)
+        self.bell.close()
+
+    def _end_processes(self) -> None:
+        if self.pool.launcher:
+            self.pool.launcher.close()
+        for child in list(self.pool.children.values()):
+            self.pool.forget(child)
+        self.minder.end_all()
+
+    def _end_ledger(self, thread: threading.Thread) -> None:
         left = min((self.drain_until or 0.0) - time.monotonic(), conf.DRAIN_TIMEOUT)
         self.ledger.gives_up_at = time.monotonic() + max(
             left if self.signals < 2 else 0.0, LAST_TRY
         )
         self.ledger.post(events.Close())
-        thread.join()
+        while thread.is_alive():
+            thread.join(1.0)
+            self._unstick(time.monotonic())
         self.ledger.bell.close()
-        if self.pool.launcher:
-            self.pool.launcher.close()
-        for child in list(self.pool.children.values()):
-            self.pool.forget(child)
-        self.minder.kill_strangers()
-        signal.set_wakeup_fd(-1)
-        self.bell.close()
 
     # -- what has happened -------------------------------------------------------------------------
 
@@ -203,28 +222,31 @@ class Supervisor:
     # -- what is due -------------------------------------------------------------------------------
 
     def _next_at(self, now: float) -> float:
-        times = [self.stopper.next_at(now), self.notifier.next_at()]
+        times = [self.stopper.next_at(now), self.notifier.next_at(), self.minder.start_at]
         if self.handover.ready:
             times.append(max(self.handover.gives_back_at(), now))
         if any(True for _ in self.pool.busy()):
             times.append(now + FLUSH_PAUSE)
-        if self.pool.has_booting() or self.pool.fill_at > now:
+        if self.pool.has_booting() or self.pool.has_leaving() or self.pool.fill_at > now:
             times.append(now + 1.0)
         if self.drain_until is not None and now < self.drain_until < math.inf:
             times.append(self.drain_until)
         return min(times)
 
     def _flush(self, now: float) -> None:
+        if self.ledger.is_behind():
+            return  # Output stays in its buffers, which have a limit.
         for child in self.pool.busy():
-            if child.current is not None and child.current.output.due(now):
-                self.ledger.post(events.Printed(child.current.output.take(now)))
+            if child.current is not None:
+                self.reports.tell_progress(child.current, now)
+                if child.current.output.due(now):
+                    self.ledger.post(events.Printed(child.current.output.take(now)))
 
-    def _watch_boots(self, now: float) -> None:
-        if not self.pool.has_booting():
-            return
-        for child in list(self.pool.children.values()):
-            if child.phase is Phase.BOOTING and child.pid and now - child.born > self.boot_timeout:
-                self.stopper.kill(child)
+    def _unstick(self, now: float) -> None:
+        """Have the ledger go on that waits for a database which says nothing any more."""
+        patience = max(conf.LEASE * LONGEST_TURN, SHORTEST_TURN)
+        if now - self.ledger.turn_began > patience or now > self.ledger.gives_up_at:
+            self.ledger.line.cut()
 
     def _show_life(self, now: float) -> None:
         """Tell the service manager that both threads turn, and have the ledger turn until next time."""
