@@ -13,8 +13,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from . import redaction
+from .lifecycle.operations import ACCEPTED
 from .models import Attempt, AuditEntry, Job, JobClass, Queue, Worker
-from .web import presentation, redaction
+from .states import JobStatus, OperationKind
+from .web import presentation
 from .web.alllogs import tails
 from .web.responses import permission
 from .web.tables import NameFilter, ReadOnlyAdmin
@@ -39,7 +42,9 @@ class QueueFilter(NameFilter):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = ("id", "job_class", "queue", "state", "spent", "created_at", "finished_at")
+    list_display = (
+        *("id", "job_class", "queue", "state", "shown_tags", "spent", "created_at", "finished_at"),
+    )
     list_display_links = ("id", "job_class")
     list_filter = ("status", ClassFilter, QueueFilter)
     search_fields = ("id", "job_class")
@@ -52,13 +57,13 @@ class JobAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         jobs: QuerySet[Job] = super().get_queryset(request)
-        return jobs.defer("arguments", "result", "progress")
+        return jobs.defer("arguments", "result", "progress").prefetch_related("tag_rows")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         fields = [
-            *("job_class", "queue", "priority", "state", "spent", "attempts_made"),
+            *("job_class", "queue", "priority", "shown_tags", "state", "spent", "attempts_made"),
             *("created_at", "run_at", "started_at", "finished_at", "cancel_requested_at"),
-            *("unresolved_since", "interruptions", "error_type"),
+            *("unresolved_since", "interruptions", "error_type", "parent_id", "origin"),
         ]
         if request.user.has_perm(permission("view_job_logs")):
             fields.append("error_message")
@@ -72,6 +77,10 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("status"))
     def state(self, job: Job) -> str:
         return presentation.status_label(job)
+
+    @admin.display(description=gettext_lazy("tags"))
+    def shown_tags(self, job: Job) -> str:
+        return ", ".join(job.tags)
 
     @admin.display(description=gettext_lazy("attempts"))
     def spent(self, job: Job) -> str:
@@ -116,26 +125,53 @@ class JobAdmin(ReadOnlyAdmin):
         )
 
     def carry_out(
-        self, request: HttpRequest, jobs: QuerySet[Job], verb: Callable[[Job], bool], said: str
+        self, request: HttpRequest, jobs: QuerySet[Job], verb: Callable[[Job], bool], kind: str
     ) -> int:
         """Apply `verb` to each job, say which were skipped and why, and return how many it moved."""
-        chosen = list(jobs.order_by("-id")[: ACTION_LIMIT + 1])
+        jobs = jobs.order_by("-id").prefetch_related(None)
+        seen = jobs[:ACTION_LIMIT]
+        skipped = Counter(_state(job) for job in seen if not _accepts(kind, job))
+        chosen = _changeable(jobs, kind)
         moved: list[Job] = []
-        skipped: Counter[str] = Counter()
         for job in chosen[:ACTION_LIMIT]:
             if verb(job):
                 moved.append(job)
             else:
-                skipped[presentation.status_label(job).lower()] += 1
+                skipped[_state(job)] += 1
         if moved:
-            LogEntry.objects.log_actions(str(request.user.pk), moved, CHANGE, said)
+            LogEntry.objects.log_actions(str(request.user.pk), moved, CHANGE, kind)
         if skipped:
             parts = ", ".join(f"{count} {state}" for state, count in skipped.most_common())
             self.message_user(request, _("Skipped: %s.") % parts, messages.WARNING)
         if len(chosen) > ACTION_LIMIT:
-            text = _("Only the newest %s of the selected jobs were looked at; repeat for the rest.")
+            text = _(
+                "Of the selected jobs that allow it, the newest %s were changed; repeat for the rest."
+            )
             self.message_user(request, text % ACTION_LIMIT, messages.WARNING)
         return len(moved)
+
+
+def _changeable(jobs: QuerySet[Job], kind: str) -> list[Job]:
+    """Return the newest jobs that an action can change, one more than it may.
+
+    Of those alone, since repeating it would meet the others again and never get past them.
+    """
+    found: list[Job] = []
+    for status in ACCEPTED[OperationKind(kind)]:
+        # One range of the index for each: of all together, the whole table might be read.
+        rows = jobs.filter(status=status)
+        if status == JobStatus.RUNNING:
+            rows = rows.filter(cancel_requested_at=None)
+        found += rows[: ACTION_LIMIT + 1]
+    return sorted(found, key=lambda job: -job.pk)[: ACTION_LIMIT + 1]
+
+
+def _accepts(kind: str, job: Job) -> bool:
+    return job.status in ACCEPTED[OperationKind(kind)] and not job.is_cancelling
+
+
+def _state(job: Job) -> str:
+    return presentation.status_label(job).lower()
 
 
 @admin.register(Attempt)
@@ -209,4 +245,4 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 class NameAdmin(ReadOnlyAdmin):
     list_display = ("name",)
     search_fields = ("name",)
-    number_column = name_column = "name"
+    name_column = "name"

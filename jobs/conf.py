@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type
 
 import msgspec
 from django.conf import settings as django_settings
+from django.utils.functional import empty
 
 PREFIX = "BACKGROUND_JOB_"
 
@@ -23,6 +24,7 @@ Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
 Bytes = Annotated[int, msgspec.Meta(ge=1)]
 Token = Annotated[str, msgspec.Meta(min_length=16, pattern=r"^[A-Za-z0-9._~+/=-]+$")]
 """What an `Authorization: Bearer` header can carry."""
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Delays = Annotated[list[Delay], msgspec.Meta(min_length=1)]
 
 
@@ -37,6 +39,8 @@ class Settings:
     """Attempts a job may spend, the first one included."""
     RETRY_DELAY: Delay | Delays = 60.0
     """Seconds between attempts; a list gives one delay per failed attempt, the last one repeats."""
+    RETRY_JITTER: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    """Share of a delay before a retry that is added to it at most, by chance: 0.5 makes 60 s 60 to 90 s."""
     TIMEOUT: Seconds | None = None
     """Seconds of wall clock an attempt may run; none by default."""
     MEMORY_LIMIT: Bytes | None = None
@@ -54,7 +58,7 @@ class Settings:
     DRAIN_TIMEOUT: Delay = 30.0
     """Seconds a worker told to stop waits for its running jobs before it gives them back."""
     BOOT_TIMEOUT: Seconds = 60.0
-    """Seconds a new job process may take until it is ready."""
+    """Seconds a new job process may take until it is ready, and any until it has read of its next job."""
     BEAT: Seconds = 10.0
     """Seconds between two renewals of a worker's lease."""
     LEASE: Seconds = 60.0
@@ -65,6 +69,8 @@ class Settings:
     """Alias of the database this process's jobs are in; needs `jobs.routing.JobsRouter`."""
     QUEUE_DATABASES: dict[str, str] | None = None
     """Queues with a database of their own, and its alias: `reports=bulk,exports=bulk`."""
+    VERSION: Name | None = None
+    """Version of your code that a worker runs, such as a tag or a commit; charts mark where a new one began."""
     LISTEN: bool = True
     """Whether workers on PostgreSQL wait with LISTEN; turn it off behind PgBouncer."""
     CLAIM_AHEAD: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 64
@@ -85,6 +91,8 @@ class Settings:
     """Bytes of JSON the arguments of a job may take."""
     RESULT_LIMIT: Bytes = 256 * 1024
     """Bytes of JSON the result of a job may take."""
+    PAGE_TIMEOUT: Delay = 10.0
+    """Seconds a page of the dashboard, or an answer of the API, may keep the database busy; 0 is no limit."""
     METRICS_TOKEN: Token | None = None
     """Token of 16 characters or more that opens `/metrics`; without one a login is needed."""
     API_TOKEN: Token | None = None
@@ -102,7 +110,9 @@ def read(name: str) -> Any:
     `name` comes without the prefix. Raises BadSetting for a value that does not fit.
     """
     variable, kind = PREFIX + name, TYPES[name]
-    value = getattr(django_settings, variable, msgspec.UNSET)
+    # Past the lazy object, which takes six times as long to say that it has no such name.
+    holder = cast(Any, django_settings)._wrapped
+    value = getattr(django_settings if holder is empty else holder, variable, msgspec.UNSET)
     if value is None and NoneType in get_args(kind):
         return None
     if value is None or value is msgspec.UNSET:

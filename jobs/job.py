@@ -4,55 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import (
     TYPE_CHECKING,
     Any,
     ClassVar,
     Literal,
-    NoReturn,
-    Protocol,
     Self,
     cast,
     dataclass_transform,
 )
 
 from . import registry
-from .arguments import Fields, declare, describe, encode_result
+from .arguments import Fields, declare, describe
 from .conf import conf
 from .exceptions import (
     InvalidArguments,
     InvalidJobClass,
-    JobError,
-    JobFailed,
-    RetryLater,
 )
-from .options import check_batch, check_declaration, check_due, check_option, seconds_of
-from .output import clean
+from .options import (
+    check_batch,
+    check_declaration,
+    check_due,
+    check_option,
+    check_tags,
+)
+from .running import InsideHandle
 
 if TYPE_CHECKING:
     from .lifecycle.records import JobSpec
     from .models import Job
 
 
-LONGEST_MESSAGE = 500
-"""Characters kept of the message of a progress report."""
-
-
-class Run(Protocol):
-    """The attempt that is running an instance: what its helpers stand on."""
-
-    job_id: int
-    attempt: int
-
-    def report_progress(self, done: int, total: int | None, message: str) -> None: ...
-
-    def complete_in_transaction(self, result: str | None) -> AbstractContextManager[None]: ...
-
-
 @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
-class BackgroundJob:
+class BackgroundJob(InsideHandle):
     """Base of all job classes: annotate its arguments, write `handle()`, dispatch instances.
 
         class SendInvoice(BackgroundJob):
@@ -93,6 +78,9 @@ class BackgroundJob:
     """Bytes of resident memory of its processes; None for `BACKGROUND_JOB_MEMORY_LIMIT`."""
     isolation: ClassVar[Literal["warm", "fresh"] | None] = None
     """`fresh` for a new process per attempt; None for `BACKGROUND_JOB_ISOLATION`."""
+    tags: ClassVar[Sequence[str] | Callable[..., Sequence[str]]] = ()
+    """Words to find its jobs by, up to 10 of up to 50 characters, or a method `(self)` that returns
+    them; those given to `dispatch()` are added."""
     abstract: ClassVar[bool] = False
     """Whether this class, not those derived from it, is only a base."""
     aliases: ClassVar[Sequence[str]] = ()
@@ -102,7 +90,6 @@ class BackgroundJob:
     """The name it is stored under: `app_label.ClassName`."""
     _fields: ClassVar[Fields] = Fields("BackgroundJob", {})
     _given: dict[str, Any] | None = None
-    _run: Run | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -140,16 +127,24 @@ class BackgroundJob:
         run_at: datetime | None = None,
         queue: str | None = None,
         priority: int | None = None,
+        tags: Sequence[str] = (),
         using: str | None = None,
     ) -> Job:
         """Store this job in the current transaction, and return it as stored.
 
         It is due after `delay` (seconds or a timedelta), at `run_at` (an aware datetime), or at
-        once. `queue` and `priority` stand before those of the class; `using` is a database alias.
-        Raises InvalidArguments and InvalidOption, and stores nothing then.
+        once. `queue` and `priority` stand before those of the class, `tags` are added to them;
+        `using` is a database alias. Raises InvalidArguments and InvalidOption, and stores nothing
+        then.
         """
         return type(self).dispatch_many(
-            [self], delay=delay, run_at=run_at, queue=queue, priority=priority, using=using
+            [self],
+            delay=delay,
+            run_at=run_at,
+            queue=queue,
+            priority=priority,
+            tags=tags,
+            using=using,
         )[0]
 
     @classmethod
@@ -161,6 +156,7 @@ class BackgroundJob:
         run_at: datetime | None = None,
         queue: str | None = None,
         priority: int | None = None,
+        tags: Sequence[str] = (),
         using: str | None = None,
         batch_size: int = 1000,
     ) -> list[Job]:
@@ -179,8 +175,8 @@ class BackgroundJob:
         for name, value in (("queue", queue), ("priority", priority)):
             if value is not None:
                 check_option(cls.job_name, name, value)
-        spec = cls._spec(queue, priority, run_at, seconds)
-        specs = [spec._replace(arguments=cls._own(each).arguments()) for each in instances]
+        spec = cls._spec(queue, priority, run_at, seconds, tags)
+        specs = [cls._filled(spec, each) for each in instances]
         if len(specs) <= batch_size:
             return dispatch(specs, using)
         with transaction.atomic(using=alias_for(using, spec.queue)):
@@ -189,13 +185,19 @@ class BackgroundJob:
 
     @classmethod
     def _spec(
-        cls, queue: str | None, priority: int | None, run_at: datetime | None, delay: float | None
+        cls,
+        queue: str | None,
+        priority: int | None,
+        run_at: datetime | None,
+        delay: float | None,
+        tags: Sequence[str],
     ) -> JobSpec:
-        """Return what is to be stored for a job of this class, still without its arguments."""
+        """Return what is to be stored for jobs of this class, without what each has of its own."""
         from .lifecycle.records import JobSpec
 
         if registry.find(cls.job_name) is not cls:
             raise InvalidJobClass(f"{cls.job_name} is abstract: dispatch a class derived from it")
+        of_all = () if callable(cls.tags) else cls.tags
         return JobSpec(
             job_class=cls.job_name,
             queue=cls.queue if queue is None else queue,
@@ -204,15 +206,24 @@ class BackgroundJob:
             run_at=run_at,
             delay=delay,
             max_attempts=cls.effective("max_attempts"),
+            tags=check_tags(cls.job_name, of_all, tags) if of_all or tags else (),
         )
 
     @classmethod
-    def _own(cls, instance: Self) -> Self:
-        if type(instance) is cls:
-            return instance
-        raise InvalidArguments(
-            f"{cls.job_name}.dispatch_many() takes jobs of this very class, not {describe(instance)}"
-        )
+    def _filled(cls, spec: JobSpec, instance: Self) -> JobSpec:
+        """Return what is to be stored for one instance."""
+        if type(instance) is not cls:
+            raise InvalidArguments(
+                f"{cls.job_name}.dispatch_many() takes jobs of this very class, "
+                f"not {describe(instance)}"
+            )
+        if callable(cls.tags):
+            spec = spec._replace(tags=check_tags(cls.job_name, instance.own_tags(), spec.tags))
+        return spec._replace(arguments=instance.arguments())
+
+    def own_tags(self) -> Sequence[str]:
+        """Return the tags its class gives it."""
+        return self.tags() if callable(self.tags) else self.tags
 
     def arguments(self) -> dict[str, Any]:
         """Return its arguments as they are stored. Raises InvalidArguments if they do not fit."""
@@ -222,54 +233,6 @@ class BackgroundJob:
         if self._given is not None:
             return self._given
         return {name: getattr(self, name) for name in self._fields.names}
-
-    # -- inside handle() ---------------------------------------------------------------------------
-
-    @property
-    def job_id(self) -> int:
-        """Id of the job that is running."""
-        return self._running("job_id").job_id
-
-    @property
-    def attempt(self) -> int:
-        """Number of the attempt that is running, from 1; a retry by hand goes on counting."""
-        return self._running("attempt").attempt
-
-    @property
-    def idempotency_key(self) -> str:
-        """A text that is the same in all attempts and retries of a job, and of no other job."""
-        return f"job-{self._running('idempotency_key').job_id}"
-
-    def progress(self, done: int, total: int | None = None, message: str = "") -> None:
-        """Show how far the job is: `done` of `total` steps, and a short text."""
-        run = self._running("progress()")
-        text = clean(str(message))[:LONGEST_MESSAGE]
-        run.report_progress(int(done), None if total is None else int(total), text)
-
-    def retry_later(self, seconds: float | timedelta) -> NoReturn:
-        """Leave `handle()` and run the job again in `seconds`, spending no attempt."""
-        self._running("retry_later()")
-        raise RetryLater(seconds_of(self.job_name, "retry_later", seconds))
-
-    def fail(self, reason: str) -> NoReturn:
-        """Leave `handle()` and fail the job for good, whatever attempts are left."""
-        self._running("fail()")
-        raise JobFailed(reason)
-
-    def complete_in_transaction(self, result: Any = None) -> AbstractContextManager[None]:
-        """Open a transaction at whose end the job is recorded as completed, with `result`.
-
-        What the block writes, on the database alias of the jobs, and the outcome are committed
-        together: the effect happens once, or not at all. Raises AttemptSuperseded at the end of the
-        block if the attempt was decided elsewhere, and ResultNotStorable before it.
-        """
-        run = self._running("complete_in_transaction()")
-        return run.complete_in_transaction(None if result is None else encode_result(result))
-
-    def _running(self, what: str) -> Run:
-        if self._run is None:
-            raise JobError(f"{type(self).__name__}.{what} works only inside handle()")
-        return self._run
 
     # -- what a worker asks ------------------------------------------------------------------------
 

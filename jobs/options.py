@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -12,21 +12,29 @@ import msgspec
 from .conf import Bytes, Delay, Delays, Seconds, explain
 from .exceptions import InvalidJobClass, InvalidOption
 
+LONGEST_QUEUE = 100
+"""Characters of a queue's name."""
 FARTHEST = 100 * 365 * 86_400
 """Seconds from now to the latest time a job may be due."""
 
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+
 OPTIONS: dict[str, Any] = {
-    "queue": Annotated[str, msgspec.Meta(min_length=1, max_length=100)],
+    "queue": Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_QUEUE)],
     "priority": Annotated[int, msgspec.Meta(ge=-100, le=100)],
     "max_attempts": Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None,
     "retry_delay": Delay | Delays | None,
     "timeout": Seconds | None,
     "memory_limit": Bytes | None,
     "isolation": Literal["warm", "fresh"] | None,
+    "tags": Annotated[list[Tag], msgspec.Meta(max_length=10)],
     "abstract": bool,
     "aliases": list[Annotated[str, msgspec.Meta(pattern=r"^\w+\.\w+$", max_length=200)]],
 }
 """Option → type of its values."""
+
+METHODS = {"retry_delay": ("self", "attempt", "exception"), "tags": ("self",)}
+"""Options that may be methods → what these are called with."""
 
 
 def check_option(label: str, name: str, value: Any) -> None:
@@ -36,10 +44,28 @@ def check_option(label: str, name: str, value: Any) -> None:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise InvalidOption(f"{label}: {name} is {value!r}: {explain(str(error), kind)}") from None
-    if name == "queue" and ("," in value or not value.isprintable()):
-        raise InvalidOption(
-            f"{label}: queue is {value!r}: expected printable characters without a comma"
-        )
+    if name == "queue" and not _is_plain(value):
+        raise InvalidOption(f"{label}: queue is {value!r}: expected {PLAIN}")
+    if name == "tags":
+        for tag in value:
+            if not _is_plain(tag) or tag != tag.strip():
+                raise InvalidOption(f"{label}: a tag is {tag!r}: expected {PLAIN}, no space around")
+
+
+PLAIN = "printable characters without a comma"
+
+
+def _is_plain(text: str) -> bool:
+    return "," not in text and text.isprintable()
+
+
+def check_tags(label: str, *given: Iterable[str]) -> tuple[str, ...]:
+    """Return all tags given, each once, in their order. Raises InvalidOption where one cannot be."""
+    for some in given:
+        check_option(label, "tags", some)
+    together = tuple(dict.fromkeys(tag for some in given for tag in some))
+    check_option(label, "tags", together)
+    return together
 
 
 def check_batch(label: str, size: int) -> None:
@@ -55,8 +81,8 @@ def check_declaration(cls: type[Any], root: type[Any], label: str) -> None:
     """
     for name in OPTIONS:
         value = getattr(cls, name)
-        if name == "retry_delay" and callable(value):
-            _check_call(label, "retry_delay", value, "self", "attempt", "exception")
+        if name in METHODS and callable(value):
+            _check_call(label, name, value, *METHODS[name])
         else:
             check_option(label, name, value)
     if cls.abstract:

@@ -97,6 +97,19 @@ def _unknown(name: str) -> str:
     return message
 
 
+def broken_module(name: str) -> str:
+    """Return the module in which the class with this name should be, and why it cannot be imported.
+
+    Returns nothing where the module can be imported, or belongs to no app that is installed.
+    """
+    label = name.rpartition(".")[0]
+    for config in apps.get_app_configs():
+        module = f"{config.name}.{MODULE}"
+        if config.label == label and module in import_errors:
+            return f"{module} cannot be imported: {import_errors[module]}"
+    return ""
+
+
 def autodiscover() -> None:
     """Import the `jobs` module of every installed app; what fails is kept in `import_errors`."""
     import_errors.clear()

@@ -7,6 +7,8 @@ from typing import Any
 from .conf import conf
 
 APP = "jobs"
+USUAL = "default"
+"""Alias of the database of all queues that have none of their own."""
 
 
 class JobsRouter:
@@ -25,10 +27,17 @@ class JobsRouter:
     db_for_write = db_for_read
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        apart = db != "default" and db in (conf.QUEUE_DATABASES or {}).values()
+        apart = db != USUAL and db in (conf.QUEUE_DATABASES or {}).values()
         return app_label == APP if apart else None
 
 
 def alias_of_queue(queue: str) -> str | None:
-    """Return the alias of the database that a queue has for itself; None for the usual one."""
-    return (conf.QUEUE_DATABASES or {}).get(queue)
+    """Return the alias of the database that a queue belongs to; None for that of this process.
+
+    A process that works on a database for some queues, or shows it, hands all others on: nobody looks
+    for them there.
+    """
+    apart = conf.QUEUE_DATABASES or {}
+    if not queue or queue in apart:
+        return apart.get(queue)
+    return USUAL if apart and conf.DATABASE in apart.values() else None

@@ -34,6 +34,8 @@ class ImportContacts(BackgroundJob):
     Running it twice stores nothing twice: a known address gets the name of the newer list.
     """
 
+    tags = ["contacts"]
+
     csv_text: str
     """A header with `name` and `email`, then one row per contact."""
 
@@ -160,3 +162,19 @@ class Reminder(BackgroundJob):
     def handle(self) -> str:
         logger.info("Reminder: %s", self.text)
         return self.text
+
+
+class RemindAll(BackgroundJob):
+    """Dispatch a job for each of many: they tell which job they came from, and this one shows them.
+
+    Its tags are built from its arguments, and find it again among all others.
+    """
+
+    names: list[str]
+
+    def tags(self) -> list[str]:
+        return ["reminders", *(f"for:{name}" for name in self.names[:3])]
+
+    def handle(self) -> int:
+        reminders = [Reminder(text=f"write to {name}") for name in self.names]
+        return len(Reminder.dispatch_many(reminders, tags=["reminders"]))

@@ -13,6 +13,7 @@ from .jobs import (
     ImportContacts,
     LongJob,
     MemoryHog,
+    RemindAll,
     Reminder,
     Segfaults,
 )
@@ -25,7 +26,8 @@ def dispatch_samples() -> list[Job]:
     jobs = [
         ImportContacts(csv_text=CONTACTS.read_text(encoding="utf-8")).dispatch(priority=10),
         ImportContacts(csv_text="phone\n555-0100\n").dispatch(priority=10),
-        AlwaysFails().dispatch(priority=10),
+        AlwaysFails().dispatch(priority=10, tags=["customer:4711"]),
+        RemindAll(names=["Ada", "Grace", "Edsger"]).dispatch(priority=10, tags=["customer:4711"]),
         FlakyJob().dispatch(priority=10),
         Segfaults().dispatch(priority=5),
         MemoryHog().dispatch(priority=5),

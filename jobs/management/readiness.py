@@ -10,6 +10,7 @@ from ..checks import TAG
 from ..lifecycle.engines import alias_for
 from ..lifecycle.schema import why_unusable
 from ..worker.connections import be_patient
+from ..worker.processes import sees_itself
 
 REFUSED = {"jobs.E001", "jobs.E002", "jobs.E005", "jobs.E007", "jobs.W002"}
 """Settings nothing can be done with, and a SQLite database that would lose writes."""
@@ -29,8 +30,15 @@ def check_ready(stderr: OutputWrapper) -> None:
         raise CommandError(
             "the worker does not start: " + " ".join(str(message.msg) for message in refused)
         )
-    if reason := _trouble_with_database():
+    if reason := _trouble_with_processes() or _trouble_with_database():
         raise CommandError(f"the worker does not start: {reason}")
+
+
+def _trouble_with_processes() -> str:
+    """Return why no worker could end the processes of its jobs: it would look at others instead."""
+    if sees_itself():
+        return ""
+    return "/proc is missing, or that of another process namespace (unshare wants --mount-proc)"
 
 
 def _trouble_with_database() -> str:

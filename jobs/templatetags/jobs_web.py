@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.urls import reverse
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from .. import redaction
 from ..models import Operation
 from ..states import JobStatus, Reason
-from ..web import presentation, redaction, terminal, words
+from ..web import presentation, terminal, words
+from ..web.filters import JobFilter
 from ..web.navigation import Entry, entries
+from ..web.ranges import RANGES
 from ..web.stats import Count
 from ..web.trends import share_text
 
 register = template.Library()
 
 register.filter("duration", presentation.duration)
+register.filter("size", presentation.size)
+register.filter("seconds", presentation.seconds_text)
 register.filter("run_time", presentation.run_time)
+register.filter("wait_time", presentation.wait_time)
 register.filter("tries", presentation.tries)
 register.filter("ending", presentation.ending)
 register.filter("status_key", presentation.status_key)
 register.filter("status_label", presentation.status_label)
 register.filter("json_text", redaction.as_text)
+register.filter("in_short", words.in_short)
 register.filter("plain", terminal.plain)
 register.filter("signal_name", presentation.signal_name)
 register.filter("skip_reason", presentation.skip_reason)
@@ -37,21 +46,33 @@ register.filter("operation_label", words.operation_label)
 @register.filter
 def capped(count: Count) -> str:
     """Return a count with thousands separators, and a plus where there are more."""
-    return f"{count.value:,}{'+' if count.capped else ''}"
+    return f"{presentation.grouped(count.value)}{'+' if count.capped else ''}"
 
 
 register.filter("share", share_text)
 
 
 @register.filter
-def window_label(name: str) -> str:
-    """Return the words for a window of the errors; the name of one that has none."""
-    return {"1h": _("1 hour"), "24h": _("24 hours"), "7d": _("7 days")}.get(name, name)
+def of(found: dict[Any, Any], key: Any) -> Any:
+    """Return what a dictionary has for a key; None where it has nothing."""
+    return found.get(key)
 
 
 @register.filter
-def thousands(value: int) -> str:
-    return f"{value:,}"
+def span_label(name: str) -> str:
+    """Return the words for a span of time, such as `24h`; the name of one that has none."""
+    if name == "15m":
+        return _("15 minutes")
+    return str(RANGES[name].label) if name in RANGES else name
+
+
+register.filter("thousands", presentation.grouped)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """Return a dotted name or a path that may be broken into lines where its parts begin."""
+    return mark_safe(re.sub(r"(?<=[./])(?=\w)", "<wbr>", conditional_escape(name)))  # noqa: S308
 
 
 @register.filter
@@ -105,8 +126,16 @@ def job_status_label(status: str) -> str:
 @register.simple_tag(takes_context=True)
 def operation_filter(context: dict[str, Any], operation: Operation) -> str:
     """Return what an operation asks for, in one line."""
-    asked = words.asked_for(context["request"].user, operation)
+    asked = words.asked_for(context["request"].user, operation, context["groups"])
     return " · ".join(f"{what}: {which}" for what, which in asked) or _("All jobs")
+
+
+@register.simple_tag(takes_context=True)
+def tag_address(context: dict[str, Any], name: str) -> str:
+    """Return the list of the jobs with a tag, narrowed by whatever narrows the page it is on."""
+    chosen = context.get("chosen")
+    found = chosen if isinstance(chosen, JobFilter) else JobFilter()
+    return reverse("jobs:list") + found.url(tag=name)
 
 
 @register.simple_tag(takes_context=True)
@@ -125,6 +154,9 @@ def age(moment: datetime | None) -> SafeString | str:
 def clock(moment: datetime | None) -> SafeString | str:
     """Render a time in the current zone."""
     return _time(moment, presentation.local(moment)) if moment else ""
+
+
+register.simple_tag(presentation.local, name="clock_text")
 
 
 def _time(moment: datetime, text: str) -> SafeString:

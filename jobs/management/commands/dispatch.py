@@ -28,6 +28,9 @@ class Command(BaseCommand):
             help="an argument of the job; JSON for lists and dicts, a primary key for a model",
         )
         parser.add_argument("--delay", type=float, metavar="SECONDS", help="due after this time")
+        parser.add_argument(
+            "--tag", action="append", default=[], help="a word to find it by; may be repeated"
+        )
         parser.add_argument("--queue", help="instead of that of the class")
         parser.add_argument("--priority", type=int, help="-100 to 100; bigger is sooner")
 
@@ -36,7 +39,10 @@ class Command(BaseCommand):
             cls = registry.lookup(options["job_class"])
             values = fields_of(cls).decode(_pairs(options["arguments"]), lax=True)
             job = cls(**values).dispatch(
-                delay=options["delay"], queue=options["queue"], priority=options["priority"]
+                delay=options["delay"],
+                queue=options["queue"],
+                priority=options["priority"],
+                tags=options["tag"],
             )
         except (JobError, BadSetting) as error:
             raise CommandError(str(error)) from None

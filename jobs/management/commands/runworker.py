@@ -6,13 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from ...options import LONGEST_QUEUE
 from ...worker.start import run_worker
 from ..readiness import check_ready
 
 
 def names(text: str) -> list[str]:
     found = [name.strip() for name in text.split(",")]
-    if not all(found):
+    if not all(0 < len(name) <= LONGEST_QUEUE and name.isprintable() for name in found):
         raise ArgumentTypeError(f"{text!r} is not a list of queue names such as mail,default")
     return found
 
