@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-import msgspec
-from django.db.models import F, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F, QuerySet, Value, Window
+from django.db.models.functions import Concat, RowNumber
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.utils import timezone
 
@@ -17,7 +17,8 @@ from ..models import Attempt, OutputChunk
 from ..states import AttemptStatus
 from .access import closed
 from .filters import SPANS, Filter, choice, moment, text
-from .logs import with_sources
+from .log_search import Found, search
+from .paging import SLOW_SPAN
 from .responses import render
 from .rows import PICKED, Chunk, LineFilter, Reader, Row
 from .views import LARGE_OF_JOB, choices, find, links
@@ -26,11 +27,7 @@ LOGS_SHOWN = 20
 TAIL_LINES, TAIL_CHUNKS = 12, 3
 """How much of each attempt is shown: lines, out of so many stored pieces."""
 
-PIECES_SEARCHED, BYTES_SEARCHED = 5_000, 16 * 1024 * 1024
-"""Stored pieces, of all attempts, that one page looks through, and bytes: whichever is less."""
-PIECES_FOUND = 100
-LINES_FOUND = 50
-"""Pieces with a match, and lines of one attempt, that one page shows."""
+Kept = TypeVar("Kept", Attempt, OutputChunk)
 
 
 @dataclass(frozen=True)
@@ -70,36 +67,39 @@ class LogFilter(Filter):
     def searches(self) -> bool:
         return self.narrows
 
+    @property
+    def looks_through(self) -> int:
+        return SLOW_SPAN
+
     def cleared(self) -> str:
         """Return the query string of the same tab without what narrows it."""
         return type(self)(tab=self.tab).url()
 
-    def conditions(self) -> dict[str, Any]:
-        """Return what attempts have to meet, as lookups of Attempt."""
+    def among(self, rows: QuerySet[Kept], attempt: str = "") -> QuerySet[Kept]:
+        """Return those of `rows` whose attempt is asked for; `attempt` is the way to it, as of lookups.
+
+        The class and the queue of its job are compared as what no index holds: led by that of a
+        class, SQLite would read every job of it.
+        """
         now = timezone.now()
         asked = {
-            "job__job_class": self.job_class,
-            "job__queue": self.queue,
-            "worker__hostname": self.worker,
-            "claimed_at__gte": moment(self.since, now),
-            "claimed_at__lt": moment(self.until, now),
-            "status": AttemptStatus.FAILED if self.tab else "",
+            "plain_class": self.job_class,
+            "plain_queue": self.queue,
+            f"{attempt}worker__hostname": self.worker,
+            f"{attempt}claimed_at__gte": moment(self.since, now),
+            f"{attempt}claimed_at__lt": moment(self.until, now),
+            f"{attempt}status": AttemptStatus.FAILED if self.tab else "",
         }
-        return {name: value for name, value in asked.items() if value}
+        plain = {
+            "plain_class": Concat(f"{attempt}job__job_class", Value("")),
+            "plain_queue": Concat(f"{attempt}job__queue", Value("")),
+        }
+        given = {name: value for name, value in asked.items() if value}
+        used = {name: expression for name, expression in plain.items() if name in given}
+        return rows.alias(**used).filter(**given)
 
     def matching(self) -> QuerySet[Attempt]:
-        return Attempt.objects.filter(**self.conditions())
-
-
-class Found(NamedTuple):
-    """The matches of one page of a search, and how far that went."""
-
-    entries: list[tuple[Attempt, list[Row]]]
-    older: int | None
-    """The key of the piece to search on before; None where everything has been searched."""
-    pieces: int
-    size: int
-    """Pieces and bytes that were looked through."""
+        return self.among(Attempt.objects.all())
 
 
 @closed("view_job", "view_job_logs")
@@ -129,65 +129,28 @@ def latest_attempts(chosen: LogFilter) -> dict[str, Any]:
 
 def found_lines(chosen: LogFilter) -> dict[str, Any]:
     """Return the newest lines that match, by attempt."""
-    found = search(chosen)
+    wanted = chosen.among(OutputChunk.objects.all(), "attempt__")
+    found = search(wanted, chosen.picked, chosen.before)
     older_url = chosen.url(before=found.older) if found.older is not None else None
     newer_url = chosen.url() if chosen.before is not None else None
     return {
         "found": found,
         "entries": found.entries,
+        "rests": rests(found, chosen.picked),
         "older_url": older_url,
         "newer_url": newer_url,
         "clear_url": chosen.cleared(),
     }
 
 
-def search(chosen: LogFilter) -> Found:
-    """Look through the latest pieces of output, of all attempts or before the key `before`."""
-    pieces = OutputChunk.objects.order_by("-pk")
-    if chosen.before is not None:
-        pieces = pieces.filter(pk__lt=chosen.before)
-    window = list(pieces.values_list("pk", "size")[:PIECES_SEARCHED])
-    size, looked_at = 0, 0
-    for _, one in window:
-        size, looked_at = size + one, looked_at + 1
-        if size >= BYTES_SEARCHED:
-            break
-    if not window:
-        return Found([], None, 0, 0)
-    floor = window[looked_at - 1][0]
-    matching = list(_matching(pieces.filter(pk__gte=floor), chosen)[:PIECES_FOUND])
-    if len(matching) == PIECES_FOUND:
-        floor = matching[-1].pk
-        looked_at = sum(1 for key, _ in window if key >= floor)
-        size = sum(one for key, one in window if key >= floor)
-    ended = floor == window[-1][0] and len(window) < PIECES_SEARCHED
-    return Found(_by_attempt(matching, chosen.picked), None if ended else floor, looked_at, size)
-
-
-def _matching(pieces: QuerySet[OutputChunk], chosen: LogFilter) -> QuerySet[OutputChunk]:
-    conditions = {f"attempt__{name}": value for name, value in chosen.conditions().items()}
-    if chosen.text:
-        # As it stands in the stored JSON, between its quotes.
-        conditions["entries__icontains"] = msgspec.json.encode(chosen.text).decode()[1:-1]
-    unread = ("traceback", "receipt", "samples", *(f"job__{name}" for name in LARGE_OF_JOB))
-    found = with_sources(pieces.filter(**conditions), chosen.picked)
-    return found.select_related("attempt__job", "attempt__worker").defer(
-        *(f"attempt__{name}" for name in unread)
-    )
-
-
-def _by_attempt(
-    pieces: Iterable[OutputChunk], picked: LineFilter
-) -> list[tuple[Attempt, list[Row]]]:
-    attempts: dict[int, Attempt] = {}
-    rows: dict[int, list[Row]] = {}
-    for piece in pieces:
-        reader = Reader(position=piece.position, gaps=False)
-        found = [row for row in reader.rows([Chunk.of(piece)]) if picked.matches(row)]
-        if found:
-            attempts[piece.attempt_id] = piece.attempt
-            rows[piece.attempt_id] = found + rows.get(piece.attempt_id, [])
-    return [(attempts[key], rows[key][-LINES_FOUND:]) for key in attempts]
+def rests(found: Found, picked: LineFilter) -> dict[int, tuple[int, str]]:
+    """Return attempt → how many of its matches are not on the page, and where they are: in its log."""
+    told = {}
+    for attempt, rows in found.entries:
+        if count := found.unshown.get(attempt.pk):
+            place = urlencode(picked.pairs() | {"before": rows[0].number})
+            told[attempt.pk] = (count, f"{attempt.get_absolute_url()}?{place}")
+    return told
 
 
 def tails(attempts: Iterable[Attempt]) -> dict[int, list[Row]]:

@@ -15,7 +15,7 @@ from django.http import QueryDict
 
 from ..arguments import Fields
 from ..arguments.fields import Field
-from .redaction import is_secret, redacted
+from ..redaction import is_secret, redacted
 
 PREFIX, NONE = "argument-", "none-"
 """Before the name of an argument: of its value, and of the box that says it is None."""
@@ -33,7 +33,6 @@ class Entry:
     kind: str
     """`text`, `lines`, `choice`, `number` or `date`."""
     value: str
-    is_required: bool
     choices: tuple[str, ...] = ()
     may_be_none: bool = False
     is_none: bool = False
@@ -68,7 +67,6 @@ def entry_of(field: Field, stored: Mapping[str, Any]) -> Entry:
         written=field.written,
         kind=kind,
         value=text,
-        is_required=field.is_required and not may_be_none and not is_masked,
         choices=choices,
         may_be_none=may_be_none,
         is_none=may_be_none and field.name in stored and value is None,

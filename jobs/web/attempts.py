@@ -15,7 +15,7 @@ from ..models import Attempt, Job
 from ..states import AttemptStatus
 from . import comparing, endings, logs
 from .access import closed
-from .filters import number
+from .filters import key, number, text
 from .measures import measures_of
 from .paging import newest_key
 from .responses import permission, refuse, render
@@ -28,7 +28,9 @@ def show_attempt(request: HttpRequest, job_id: int, number: int) -> HttpResponse
     if attempt is None:
         return refuse(request, 404, gone=is_gone(job_id))
     log = logs.view_of(attempt, request.GET)
-    has_output = bool(log.rows) or attempt.chunks.exists()
+    stored = logs.stored_bytes(attempt)
+    if attempt.status == AttemptStatus.RUNNING:
+        attempt.output_bytes = stored  # Recorded with the outcome; until then, what has come.
     context = {
         "job": attempt.job,
         "attempt": attempt,
@@ -40,7 +42,7 @@ def show_attempt(request: HttpRequest, job_id: int, number: int) -> HttpResponse
         "levels": PICKED,
         "measures": measures_of(attempt),
         "ending": endings.exit_sentence(attempt),
-        "note": endings.output_note(attempt, has_output),
+        "note": endings.output_note(attempt, stored > 0),
     }
     return render(request, "jobs/attempt.html", context)
 
@@ -77,18 +79,32 @@ def dump(request: HttpRequest, job_id: int, number: int) -> HttpResponseBase:
 
 @closed("view_job", "view_job_logs")
 def compare(request: HttpRequest) -> HttpResponseBase:
-    """Compare the attempt `?a=` with `?b=`, or with number `?n=` of its job, or the last success."""
+    """Compare the attempt `?a=` with `?b=`, or with number `?n=` of its job, or the last success.
+
+    `?with=12.3` names the other one by its job and number, and `?typed=` does as somebody typed it.
+    """
     attempts = comparing.with_all(Attempt.objects.all())
-    one = get_object_or_404(attempts, pk=number(request.GET, "a"))
-    named, of_job = number(request.GET, "b"), number(request.GET, "n")
-    if named is not None:
-        other = attempts.filter(pk=named).first()
+    one = get_object_or_404(attempts, pk=key(request.GET, "a"))
+    by_id, of_job = key(request.GET, "b"), number(request.GET, "n")
+    picked = text(request.GET, "typed", 40).strip() or text(request.GET, "with", 40).strip()
+    if picked:
+        other = comparing.attempt_named(picked)
+    elif by_id is not None:
+        other = attempts.filter(pk=by_id).first()
     elif of_job is not None:
         other = attempts.filter(job__id=one.job_id, number=of_job).first()
     else:
         other = comparing.last_success(one)
-    with_success = named is None and of_job is None
-    context: dict[str, Any] = {"one": one, "other": other, "with_success": with_success}
+    same, latest = comparing.offers(one)
+    context: dict[str, Any] = {
+        "one": one,
+        "other": other,
+        "with_success": not picked and by_id is None and of_job is None,
+        "same": same,
+        "latest": latest,
+        "current": f"{other.job_id}.{other.number}" if other else "",
+        "typed": text(request.GET, "typed", 40),
+    }
     if other is not None:
         context["difference"] = comparing.first_difference(one, other)
         context["compared"] = comparing.COMPARED_LINES

@@ -24,11 +24,13 @@ from ..states import OperationKind
 from . import stats
 from .access import View, closed
 from .filters import JobFilter, number
-from .paging import newest_key, page_of, searched_page_of
+from .forms import instant
+from .key_ranges import key_range
+from .paging import Reach, newest_key, page_of, reach_of, searched_page_of
 from .presentation import skip_reason
 from .responses import permission, refuse, render, to_next
 from .views import LARGE_OF_JOB
-from .words import described, problems, refusal
+from .words import described, group_names, problems, refusal
 
 AT_ONCE = 500
 """Jobs that are changed while their user waits; workers change more, as an operation."""
@@ -74,7 +76,7 @@ class Forecast(NamedTuple):
 
 def asked(request: HttpRequest) -> Asked:
     query = request.POST if request.method == "POST" else request.GET
-    chosen = JobFilter.parse(QueryDict(query.get("filter", "").removeprefix("?").encode()))
+    chosen = JobFilter.of_address(query.get("filter", ""))
     if ids := () if query.get("all") else ticked(query):
         return Asked(chosen, Selection(ids=ids), [])
     if not query.get("all"):
@@ -106,27 +108,31 @@ def _is_key(text: str) -> bool:
 
 def forecast(kind: OperationKind, selection: Selection) -> Forecast:
     accepted = ACCEPTED[kind]
-    jobs = selection.jobs().filter(status__in=sorted(accepted)).defer(*LARGE_OF_JOB)
+    jobs = selection.jobs(among=accepted).defer(*LARGE_OF_JOB)
     if selection.ids:
-        tally = Counter(selection.jobs().values_list("status", flat=True))
+        tally = Counter(selection.jobs().order_by("pk").values_list("status", flat=True))
         tally["deleted"] = len(selection.ids) - tally.total()
         counts = {why: stats.Count(found) for why, found in tally.items() if found}
         samples = list(jobs.order_by("-pk")[:SAMPLES])
     else:
+        reach = None if selection.is_one_range else reach_of(selection)
         counts = {
             status: count
-            for status, count in stats.counts(selection).items()
+            for status, count in stats.counts(selection, reach).items()
             if status and selection.status in ("", status) and (count.value or count.capped)
         }
-        samples = newest(jobs, bool(selection.status) and selection.is_one_range)
+        samples = newest(selection, jobs, reach)
     met = [count for why, count in counts.items() if why in accepted]
     others = [(skip_reason(why), one) for why, one in counts.items() if why not in accepted]
     estimate = Estimate(sum(one.value for one in met), any(one.capped for one in met))
     return Forecast(estimate, [(why, one) for why, one in others if one.value], samples)
 
 
-def newest(jobs: QuerySet[Job], is_one_range: bool) -> list[Job]:
-    return (page_of if is_one_range else searched_page_of)(jobs, SAMPLES, None, None).rows
+def newest(selection: Selection, jobs: QuerySet[Job], reach: Reach | None) -> list[Job]:
+    if selection.status and selection.is_one_range:
+        return page_of(jobs, SAMPLES, None, None).rows
+    key, reach = selection.key, reach or reach_of(selection)
+    return searched_page_of(jobs, SAMPLES, None, None, key=key, reach=reach).rows
 
 
 def confirming(kind: OperationKind) -> View:
@@ -136,12 +142,16 @@ def confirming(kind: OperationKind) -> View:
         wanted = asked(request)
         if (answer := turned_away(request, wanted)) is not None:
             return answer
+        # What is counted here is what the form means, however much later it is sent.
+        pinned = wanted.chosen.pinned(wanted.selection)
         context = {
             "kind": kind,
             "chosen": wanted.chosen,
-            "filter": wanted.chosen.url(before=wanted.chosen.before, after=wanted.chosen.after),
+            "filter": pinned.url(before=pinned.before, after=pinned.after),
             "ids": wanted.selection.ids,
-            "described": described(wanted.selection),
+            "described": described(
+                wanted.selection, group_names(request.user, [wanted.selection.group])
+            ),
             "forecast": forecast(kind, wanted.selection),
             "asked_at": engine_for().now().isoformat(),
             "last_job": newest_key(Job.objects.all()),
@@ -161,14 +171,14 @@ def carrying_out(kind: OperationKind) -> View:
         wanted = asked(request)
         if (answer := turned_away(request, wanted)) is not None:
             return answer
-        expected = forecast(kind, wanted.selection)
+        expected, newest_job = forecast(kind, wanted.selection), newest_key(Job.objects.all())
+        above, below = key_range(wanted.selection, newest_job)
         operation = operations.begin(
             kind,
             wanted.selection,
             asked_at=earlier(request.POST.get("asked_at", "")),
-            last_job=min(
-                number(request.POST, "last_job") or LARGEST_KEY, newest_key(Job.objects.all())
-            ),
+            first_job=above + 1,
+            last_job=min(number(request.POST, "last_job") or LARGEST_KEY, newest_job, below - 1),
             estimate=expected.estimate,
             by=request.user,
         )
@@ -184,10 +194,11 @@ def earlier(text: str) -> datetime:
     """Return the time in a form, unless it is none or still to come: then the present one."""
     now = engine_for().now()
     try:
-        moment = parse_datetime(text)
+        parsed = parse_datetime(text)
     except ValueError:
-        moment = None
-    return moment if moment and moment.tzinfo and moment < now else now
+        parsed = None
+    moment = instant(parsed) if parsed is not None and parsed.tzinfo else None
+    return moment if moment is not None and moment < now else now
 
 
 def tell(request: HttpRequest, operation: Operation) -> None:

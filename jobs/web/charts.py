@@ -6,20 +6,26 @@ stretched; whatever is text stands beside the drawing, in HTML.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property, lru_cache
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 WIDTH, HEIGHT = 600, 120
 """Units of the drawing."""
 ROOM = 6
 """Units left free above the highest value, so that a line is not cut."""
+MARKER_WIDTH = 6
 MOST_POINTS = 200
+MARKED = 20
+"""New versions of the project's code that are marked: the latest."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,10 @@ class Rect:
     width: float
     height: float
 
+    @property
+    def box(self) -> SafeString:
+        return box(self.x, self.y, self.width, self.height)
+
 
 @dataclass(frozen=True)
 class Path:
@@ -54,6 +64,46 @@ class Hover:
     x: float
     width: float
     text: str
+
+    @property
+    def box(self) -> SafeString:
+        return box(self.x, 0, self.width, HEIGHT)
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """A version of the project's code, and when a worker first ran it."""
+
+    version: str
+    at: datetime
+
+    @property
+    def when(self) -> str:
+        """The time in the current zone."""
+        return date_format(timezone.localtime(self.at), "M j H:i")
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Where a version began: a line, and a wider place for the pointer."""
+
+    deploy: Deploy
+    step: int
+    """The place of the step it began in."""
+    x: float
+
+    @property
+    def line(self) -> str:
+        return f"M{self.x:g} 0V{HEIGHT}"
+
+    @property
+    def box(self) -> SafeString:
+        return box(self.x - MARKER_WIDTH / 2, 0, MARKER_WIDTH, HEIGHT)
+
+
+def box(x: float, y: float, width: float, height: float) -> SafeString:
+    """Return the attributes of a rectangle at once: a page of charts has many hundred of them."""
+    return mark_safe(f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"')  # noqa: S308
 
 
 @dataclass(frozen=True)
@@ -71,6 +121,8 @@ class Chart:
     stacked: bool = False
     total: str = ""
     """What the heading adds, such as a sum."""
+    deploys: Sequence[Deploy] = ()
+    """New versions of the project's code in that time."""
     rects: list[Rect] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     hovers: list[Hover] = field(default_factory=list)
@@ -112,16 +164,37 @@ class Chart:
         """Return a begin in the current zone, as finely as the steps are."""
         if self.step >= timedelta(days=1):
             # Days are those of UTC; in another zone they would carry the wrong date.
-            return date_format(start, "M j")
-        local = timezone.localtime(start)
-        return date_format(local, "M j H:i" if self.step > timedelta(minutes=30) else "H:i")
+            return _written(start, UTC, "M j", get_language())
+        how = "M j H:i" if self.step > timedelta(minutes=30) else "H:i"
+        return _written(start, timezone.get_current_timezone(), how, get_language())
+
+    @cached_property
+    def markers(self) -> list[Marker]:
+        """The deploys that lie within the steps, the latest first."""
+        steps = [((one.at - self.starts[0]) / self.step, one) for one in self.deploys]
+        return [
+            Marker(one, int(place), round(place * self.slot, 2))
+            for place, one in steps
+            if 0 <= place < len(self.starts)
+        ]
 
     @property
-    def rows(self) -> list[tuple[str, list[str]]]:
-        """The same as a table: begin and the values, newest first."""
+    def rows(self) -> list[tuple[str, list[str], list[str]]]:
+        """The same as a table: begin, the values, and the versions that began, newest first."""
+        begun: dict[int, list[str]] = defaultdict(list)
+        for marker in self.markers:
+            begun[marker.step].append(marker.deploy.version)
         return [
-            (self.when(start), [self.word(one.values[place]) for one in self.series])
+            (self.when(start), self.cells[place], begun[place])
             for place, start in reversed(list(enumerate(self.starts)))
+        ]
+
+    @cached_property
+    def cells(self) -> list[list[str]]:
+        """The texts of all values, by step."""
+        return [
+            [self.word(one.values[place]) for one in self.series]
+            for place in range(len(self.starts))
         ]
 
     def word(self, value: float | None) -> str:
@@ -175,9 +248,19 @@ def _hovers(chart: Chart) -> list[Hover]:
             % {
                 "time": chart.when(start),
                 "values": ", ".join(
-                    f"{one.label} {chart.word(one.values[place])}" for one in chart.series
+                    f"{one.label} {cell}"
+                    for one, cell in zip(chart.series, chart.cells[place], strict=True)
                 ),
             },
         )
         for place, start in enumerate(chart.starts)
     ]
+
+
+@lru_cache(maxsize=4 * MOST_POINTS)
+def _written(moment: datetime, zone: tzinfo, how: str, language: str | None) -> str:
+    """Return a time as text; all charts of a page have the same steps.
+
+    By zone, too: a moment is equal in all of them, so that of another would be found.
+    """
+    return date_format(moment.astimezone(zone), how)

@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
-from .. import statistics
+from .. import error_groups
 from ..models import Job, Queue
+from ..redaction import MASK
 from ..registry import find
-from ..states import FINAL, JobStatus
+from ..states import FINAL, PENDING
 from . import stats
 from .access import closed
-from .commands import dispatch_line
+from .commands import dispatch_words
 from .filters import Filter, number
+from .pace import paces_of
 from .paging import page_of
-from .presentation import run_time
-from .redaction import MASK
 from .responses import render
 from .runs import runs_around
 from .timeline import facts_of
 from .tracebacks import own_frames
 from .views import ATTEMPTS_SHOWN, LARGE_OF_ATTEMPT, links
 
-
-@dataclass(frozen=True)
-class Pace:
-    """How long a running job has taken, beside what is usual for its class. Times are seconds."""
-
-    elapsed: float
-    p50: float
-    p95: float
-
-    @property
-    def is_slow(self) -> bool:
-        return self.elapsed > self.p95
-
-    @property
-    def end(self) -> float:
-        """Where the scale ends."""
-        return max(self.p95 * 1.5, self.elapsed)
-
-    @property
-    def usually(self) -> timedelta:
-        return timedelta(seconds=self.p50)
-
-    @property
-    def mostly(self) -> timedelta:
-        return timedelta(seconds=self.p95)
+CHILDREN_SHOWN = 10
 
 
 @closed("view_job")
@@ -68,31 +43,40 @@ def show_job(request: HttpRequest, job_id: int) -> HttpResponseBase:
         "own_traceback": own_frames(latest.traceback) if latest else "",
         "settled": job.status in FINAL,
         "runs": runs_around(job),
+        "children": children_of(job),
+        "children_shown": CHILDREN_SHOWN,
         **state_of(job),
     }
     return render(request, "jobs/job.html", context | links(Filter(), page))
 
 
+def children_of(job: Job) -> list[Job]:
+    """Return the latest jobs that a job dispatched, and one more than is shown if there are more."""
+    children = Job.objects.filter(parent_id=job.pk).order_by("-pk")
+    return list(children.only("job_class", "status", "cancel_requested_at")[: CHILDREN_SHOWN + 1])
+
+
 def state_of(job: Job) -> dict[str, Any]:
     """Return what a page says of a job that is not in its row."""
-    queue = Queue.objects.filter(name=job.queue).first()
-    line = dispatch_line(job)
+    words = dispatch_words(job)
     return {
-        "pace": pace_of(job),
-        "served": stats.serving(stats.live_workers(), job.queue),
-        "paused": queue if queue is not None and queue.is_paused() else None,
+        "pace": paces_of([job]).get(job.pk),
+        **prospects_of(job),
         "registered": find(job.job_class) is not None,
-        "dispatch_line": line,
-        "dispatch_line_is_masked": MASK in line,
+        "like": error_groups.failures_since(job.error_group, timezone.now())
+        if job.error_group
+        else 0,
+        "dispatch_words": words,
+        "dispatch_is_masked": any(MASK in word for word in words),
     }
 
 
-def pace_of(job: Job) -> Pace | None:
-    """Return the pace of a running job; None where it does not run or nothing is known of its class."""
-    ran = run_time(job) if job.status == JobStatus.RUNNING else None
-    if ran is None:
-        return None
-    usual = statistics.usual(job.job_class)
-    if usual.p50 is None or usual.p95 is None:
-        return None
-    return Pace(ran.total_seconds(), usual.p50, usual.p95)
+def prospects_of(job: Job) -> dict[str, Any]:
+    """Return whether a worker serves the queue of a job, and its pause; only what waits is asked for."""
+    if job.status not in PENDING:
+        return {}
+    queue = Queue.objects.filter(name=job.queue).first()
+    return {
+        "served": stats.serving(stats.live_workers(), job.queue),
+        "paused": queue if queue is not None and queue.is_paused() else None,
+    }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import signal
 
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..models import Attempt
 from ..states import AttemptStatus, Reason
-from .presentation import signal_name
+from .presentation import signal_name, size
 
 SIGNALS = {
     signal.SIGSEGV: gettext_lazy("it used memory that is not its own"),
@@ -59,10 +58,10 @@ def exit_sentence(attempt: Attempt) -> str:
 
 def memory(attempt: Attempt) -> str:
     """Return the peak of memory, with the limit that held where it is known."""
-    peak = filesizeformat(attempt.peak_rss or 0)
+    peak = size(attempt.peak_rss or 0)
     limit = (attempt.samples or {}).get("memory_limit")
     if limit:
-        return _("peak %(peak)s of %(limit)s") % {"peak": peak, "limit": filesizeformat(limit)}
+        return _("peak %(peak)s of %(limit)s") % {"peak": peak, "limit": size(limit)}
     return _("peak %(peak)s") % {"peak": peak}
 
 
@@ -93,7 +92,7 @@ def output_note(attempt: Attempt, found: bool) -> str:
     """Return what is to be said where a log shows no line; `found` tells whether any is stored."""
     if attempt.output_bytes and not found:
         return _("It wrote %(size)s, which is no longer stored.") % {
-            "size": filesizeformat(attempt.output_bytes)
+            "size": size(attempt.output_bytes)
         }
     if found:
         return ""

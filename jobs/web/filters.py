@@ -10,22 +10,20 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.utils import timezone
 
+from ..fingerprints import DIGITS
 from ..output import clean
-from ..selection import Selection
+from ..selection import LARGEST_KEY, Selection
 from ..states import JobStatus
+from .forms import instant
+from .paging import SPAN, span_of
+from .ranges import RANGES
 
 PARAMETERS = {"job_class": "class", "text": "q"}
 """Field → URL parameter, where they differ."""
 
 SIZES = (25, 50, 100)
 
-SPANS = {
-    "15m": timedelta(minutes=15),
-    "1h": timedelta(hours=1),
-    "24h": timedelta(hours=24),
-    "7d": timedelta(days=7),
-    "30d": timedelta(days=30),
-}
+SPANS = {"15m": timedelta(minutes=15), **{name: one.length for name, one in RANGES.items()}}
 """Value of a time parameter → how long before now it means."""
 
 
@@ -42,6 +40,12 @@ def number(query: QueryDict, name: str) -> int | None:
     return int(value)
 
 
+def key(query: QueryDict, name: str) -> int | None:
+    """Return a parameter that is a key as databases take it; 0, which no row has, for a larger one."""
+    found = number(query, name)
+    return found if found is None or found <= LARGEST_KEY else 0
+
+
 def choice(query: QueryDict, name: str, accepted: list[str]) -> str:
     value = query.get(name, "")
     return value if value in accepted else ""
@@ -55,12 +59,9 @@ def moment(value: str, now: datetime) -> datetime | None:
     if value in SPANS:
         return now - SPANS[value]
     try:
-        found = datetime.fromisoformat(value)
+        return instant(datetime.fromisoformat(value))
     except ValueError:
         return None
-    if not 1970 <= found.year <= 9000:
-        return None
-    return found if found.tzinfo else timezone.make_aware(found)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class Filter:
         )
 
     @classmethod
+    def of_address(cls, address: str) -> Self:
+        """Read the filter from the query string of a page, with or without its question mark."""
+        return cls.parse(QueryDict(address.removeprefix("?").encode()))
+
+    @classmethod
     def own(cls, query: QueryDict) -> dict[str, Any]:
         """Return the values of the fields that only this kind of filter has."""
         return {}
@@ -100,6 +106,11 @@ class Filter:
     def searches(self) -> bool:
         """Whether no single index answers it, so that a page has to look through rows."""
         return bool(self.job_class or self.queue)
+
+    @property
+    def looks_through(self) -> int:
+        """How many entries of an index one page of a search reads."""
+        return SPAN
 
     def url(self, **changes: Any) -> str:
         """Return the query string of this filter with `changes`; another list starts at its top."""
@@ -115,8 +126,11 @@ class Filter:
 @dataclass(frozen=True)
 class JobFilter(Filter):
     status: str = ""
+    tag: str = ""
+    parent: int | None = None
     worker: str = ""
     error: str = ""
+    group: str = ""
     since: str = ""
     until: str = ""
     """Moments, as `moment` reads them."""
@@ -127,8 +141,11 @@ class JobFilter(Filter):
     def own(cls, query: QueryDict) -> dict[str, Any]:
         return {
             "status": choice(query, "status", JobStatus.values),
+            "tag": text(query, "tag", 50).strip(),
+            "parent": key(query, "parent"),
             "worker": text(query, "worker", 255),
             "error": text(query, "error"),
+            "group": text(query, "group", DIGITS),
             "since": text(query, "since", 40),
             "until": text(query, "until", 40),
             "argument": text(query, "argument").strip(),
@@ -144,15 +161,22 @@ class JobFilter(Filter):
         return not self.selection().is_one_range
 
     @property
+    def looks_through(self) -> int:
+        return span_of(self.selection())
+
+    @property
     def further(self) -> bool:
-        """Whether it asks for anything beside status, class and queue."""
-        return bool(
-            self.worker or self.error or self.since or self.until or self.argument or self.text
-        )
+        """Whether "More filters" is open: a tag was mostly clicked on, not typed there."""
+        return bool(self.worker or self.error or self.since or self.until or self.argument)
 
     def cleared(self) -> str:
         """Return the query string of the same list without what narrows it, but for its status."""
         return type(self)(size=self.size, status=self.status).url()
+
+    def pinned(self, selection: Selection) -> Self:
+        """Return it with the moments that a selection of it asks for, since `1h` ago goes on with time."""
+        moments = {name: getattr(selection, name) for name in ("since", "until")}
+        return replace(self, **{name: at.isoformat() for name, at in moments.items() if at})
 
     def selection(self, in_messages: bool = False) -> Selection:
         """Return the jobs it asks for, as of now; `in_messages` lets its text look there, too."""
@@ -161,8 +185,11 @@ class JobFilter(Filter):
             status=self.status,
             job_class=self.job_class,
             queue=self.queue,
+            tag=self.tag,
+            parent=self.parent,
             worker=self.worker,
             error=self.error,
+            group=self.group,
             since=moment(self.since, now),
             until=moment(self.until, now),
             argument=self.argument,

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from django.contrib import messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ..lifecycle import operations
-from ..models import AuditEntry, Operation
-from ..selection import LARGEST_KEY
+from ..models import Operation
 from . import stats
 from .access import closed
-from .filters import SPANS, Filter, choice, moment, number, text
+from .audit_filter import ACTIONS, AuditFilter
+from .export import LIMIT
+from .filters import SPANS, Filter
 from .paging import page_of, searched_page_of
 from .responses import permission, refuse, render, to_next
 from .views import links
-from .words import asked_for
+from .words import asked_for, groups_asked_for
 
 SHOWN = 50
-ACTIONS = (
-    *("retry", "retry_at", "cancel", "dump", "copy", "dispatch"),
-    *("pause", "resume", "drain", "forget"),
-)
 LARGE_OF_OPERATION = ("skipped_jobs",)
 SHOWN_OF_ENTRY = (
     *("job__job_class", "subject", "other_job_id", "action", "detail", "status"),
@@ -43,6 +36,7 @@ def list_operations(request: HttpRequest) -> HttpResponseBase:
     context = {
         "chosen": chosen,
         "page": page,
+        "groups": groups_asked_for(request.user, page.rows),
         "settled": all(one.is_finished for one in page.rows),
     }
     return render(request, "jobs/operations.html", context | links(chosen, page))
@@ -53,7 +47,9 @@ def show_operation(request: HttpRequest, operation_id: int) -> HttpResponseBase:
     operation = get_object_or_404(Operation, pk=operation_id)
     context = {
         "operation": operation,
-        "described": asked_for(request.user, operation),
+        "described": asked_for(
+            request.user, operation, groups_asked_for(request.user, [operation])
+        ),
         "may_stop": request.user.has_perm(permission(f"{operation.kind}_job")),
         "stalled": not operation.is_finished and not stats.live_workers(),
         "unmatched": max(operation.estimated - operation.done - sum(operation.skipped.values()), 0),
@@ -75,54 +71,6 @@ def stop_operation(request: HttpRequest, operation_id: int) -> HttpResponseBase:
     return to_next(request, operation.get_absolute_url())
 
 
-@dataclass(frozen=True)
-class AuditFilter(Filter):
-    by: str = ""
-    job: int | None = None
-    action: str = ""
-    operation: int | None = None
-    since: str = ""
-    until: str = ""
-
-    @classmethod
-    def own(cls, query: QueryDict) -> dict[str, Any]:
-        return {
-            "by": text(query, "by").strip(),
-            "job": key(query, "job"),
-            "action": choice(query, "action", list(ACTIONS)),
-            "operation": key(query, "operation"),
-            "since": text(query, "since", 40),
-            "until": text(query, "until", 40),
-        }
-
-    @property
-    def narrows(self) -> bool:
-        return self.searches or self.job is not None
-
-    @property
-    def searches(self) -> bool:
-        return bool(self.by or self.action or self.operation or self.since or self.until)
-
-    def matching(self) -> QuerySet[AuditEntry]:
-        now = timezone.now()
-        asked = {
-            "actor_name__icontains": self.by,
-            "job_id": self.job,
-            "action": self.action,
-            "operation_id": self.operation,
-            "at__gte": moment(self.since, now),
-            "at__lt": moment(self.until, now),
-        }
-        given = {name: value for name, value in asked.items() if value not in (None, "")}
-        return AuditEntry.objects.filter(**given)
-
-
-def key(query: QueryDict, name: str) -> int | None:
-    """Return a parameter that is a key as databases take it; 0, which no row has, for a larger one."""
-    found = number(query, name)
-    return found if found is None or found <= LARGEST_KEY else 0
-
-
 @closed("view_job")
 def show_audit(request: HttpRequest) -> HttpResponseBase:
     chosen = AuditFilter.parse(request.GET)
@@ -135,5 +83,8 @@ def show_audit(request: HttpRequest) -> HttpResponseBase:
         "actions": ACTIONS,
         "spans": SPANS,
         "clear": AuditFilter().url(),
+        "csv_url": reverse("jobs:export_audit", args=["csv"]) + chosen.url(),
+        "json_url": reverse("jobs:export_audit", args=["ndjson"]) + chosen.url(),
+        "export_limit": LIMIT,
     }
     return render(request, "jobs/audit.html", context | links(chosen, page))

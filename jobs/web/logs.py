@@ -25,6 +25,8 @@ SEARCH_BYTES = 4 * 1024 * 1024
 
 FEW_PIECES, PIECES = 50, 2_000
 """Stored pieces that mostly hold enough, and that one page looks at, however small they are."""
+PIECES_AT_ONCE = 16
+"""Of a raw log, in memory."""
 
 CONTEXT_LINES = 20
 """Lines shown above one that a link leads to."""
@@ -62,7 +64,7 @@ class View:
 
     @property
     def earlier_url(self) -> str:
-        return "?" + urlencode({"before": self.earlier, **self.picked.pairs()})
+        return "?" + urlencode({"before": self.earlier or 1, **self.picked.pairs()})
 
     @property
     def later_url(self) -> str:
@@ -199,7 +201,7 @@ def search(attempt: Attempt, picked: LineFilter, before: int | None) -> View:
     pieces = with_sources(pieces, picked)
     extents, taken = newest(pieces, SEARCH_BYTES, None)
     reader, pane = Reader(gaps=False), Pane()
-    for row in reader.rows(read(pieces, extents[:taken])):
+    for row in reader.rows(picked.promising(read(pieces, extents[:taken]))):
         if before is not None and row.number >= before:
             break
         if picked.matches(row):
@@ -273,12 +275,20 @@ def read_from_start(attempt: Attempt, size: int) -> Iterator[Row]:
     yield from Reader().rows(Chunk(*one) for one in chunks.values_list(*Chunk._fields))
 
 
+def stored_bytes(attempt: Attempt) -> int:
+    """Return how far the stored output of an attempt reaches, in bytes; 0 where there is none."""
+    last = attempt.chunks.order_by("-position").values_list("position", "size").first()
+    return sum(last) if last else 0
+
+
 def raw(attempt: Attempt) -> Iterator[bytes]:
     """Yield what was kept of the output, as it was written; a line stands for each gap."""
-    end = 0
+    end, position = 0, -1
     chunks = attempt.chunks.order_by("position").values_list("position", "size", "entries")
-    for position, size, entries in chunks.iterator(chunk_size=16):
-        if position > end:
-            yield f"\n[{position - end} bytes were not kept]\n".encode()
-        end = position + size
-        yield "".join(line.text for line in decode(entries)).encode()
+    # Not `iterator()`: its cursor would be open for as long as the download takes, and needs a session.
+    while page := list(chunks.filter(position__gt=position)[:PIECES_AT_ONCE]):
+        for position, size, entries in page:
+            if position > end:
+                yield f"\n[{position - end} bytes were not kept]\n".encode()
+            end = position + size
+            yield "".join(line.text for line in decode(entries)).encode()

@@ -6,7 +6,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,13 +16,32 @@ from ..states import FINAL, AttemptStatus, JobStatus
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400
 
 
+def grouped(number: float) -> str:
+    """Return a number without its fraction, grouped as the language does: "10,000"."""
+    return number_format(int(number), force_grouping=True)
+
+
+def size(count: int | None) -> str:
+    """Return a number of bytes in units of 1,024, as messages of jobs tell it: "512 bytes", "3.9 GiB"."""
+    if count is None:
+        return ""
+    if count < 1024:
+        return ngettext("%(number)s byte", "%(number)s bytes", count) % {"number": count}
+    value, units = count / 1024, ["KiB", "MiB", "GiB", "TiB"]
+    while round(value, 1) >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{number_format(round(value, 1), 1)}\N{NO-BREAK SPACE}{units[0]}"
+
+
 def duration(span: timedelta | None) -> str:
-    """Return a span with two units at most: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min", "4 d 3 h"."""
+    """Return a span with two units at most: "40 ms", "1.4 s", "12 s", "3 min 5 s", "2 h 10 min"."""
     if span is None:
         return ""
     seconds = max(span.total_seconds(), 0.0)
+    if seconds < 1:
+        return _("%(number)s ms") % {"number": max(round(seconds * 1000), int(seconds > 0))}
     if seconds < 10:
-        return _("%(number)s s") % {"number": f"{seconds:.1f}"}
+        return _("%(number)s s") % {"number": number_format(round(seconds, 1), 1)}
     if seconds < MINUTE:
         return _("%(number)s s") % {"number": int(seconds)}
     if seconds < HOUR:
@@ -32,16 +51,14 @@ def duration(span: timedelta | None) -> str:
     return _("%(days)s d %(hours)s h") % pair("days", "hours", seconds / HOUR, 24)
 
 
-def seconds_text(seconds: float) -> str:
-    """Return a length of time in words: as `duration` does, and below a second in milliseconds."""
-    if 0 < seconds < 1:
-        return _("%(number)s ms") % {"number": max(round(seconds * 1000), 1)}
-    return duration(timedelta(seconds=seconds))
+def seconds_text(seconds: float | None) -> str:
+    """Return a length of time in words, as `duration` does."""
+    return duration(None if seconds is None else timedelta(seconds=seconds))
 
 
 def pair(large: str, small: str, value: float, ratio: int) -> dict[str, int]:
-    whole, rest = divmod(int(value), ratio)
-    return {large: whole, small: rest}
+    grouped, rest = divmod(int(value), ratio)
+    return {large: grouped, small: rest}
 
 
 def age(moment: datetime, now: datetime | None = None) -> str:
@@ -81,6 +98,16 @@ def run_time(job: Job) -> timedelta | None:
     if job.started_at is None or job.status not in FINAL | {JobStatus.RUNNING}:
         return None
     return max((job.finished_at or timezone.now()) - job.started_at, timedelta(0))
+
+
+def wait_time(job: Job) -> timedelta | None:
+    """Return how long a job has waited since it was due, or did before its latest attempt."""
+    if job.status == JobStatus.QUEUED:
+        return max(timezone.now() - job.run_at, timedelta(0))
+    if job.started_at is None or job.status not in FINAL | {JobStatus.RUNNING}:
+        return None
+    # A job that was cancelled while it waited for another attempt is due after its latest one.
+    return job.started_at - job.run_at if job.started_at >= job.run_at else None
 
 
 def tries(job: Job) -> str:

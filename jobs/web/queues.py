@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import connections
-from django.db.models import DateTimeField, Sum, Value
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +24,7 @@ from . import stats
 from .access import closed
 from .filters import text
 from .forms import BadTime, read_time
+from .reading import time_read
 from .responses import render, to_next
 from .sparklines import Bar, bars
 from .stats import CAP, Count
@@ -166,21 +167,13 @@ def backlog(names: Sequence[str]) -> dict[str, Backlog]:
         return {}
     connection = connections[Job.objects.db]
     sql = " UNION ALL ".join(BACKLOG.format(place=place) for place in range(len(names)))
-    kind = Value(None, DateTimeField())
-    readers = connection.ops.get_db_converters(kind)
     with connection.cursor() as cursor:
         cursor.execute(sql, names)
         found = cursor.fetchall()
-    backlogs = {}
-    for place, count, oldest in found:
-        for reader in readers:
-            oldest = reader(oldest, kind, connection)
-        backlogs[names[place]] = Backlog(counted(count), oldest)
-    return backlogs
-
-
-def counted(count: int) -> Count:
-    return Count(min(count, DUE_COUNTED), count > DUE_COUNTED)
+    return {
+        names[place]: Backlog(Count.up_to(DUE_COUNTED, count), time_read(oldest, connection))
+        for place, count, oldest in found
+    }
 
 
 def running_of() -> Counter[str]:

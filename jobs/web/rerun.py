@@ -16,18 +16,21 @@ from django.utils.translation import gettext as _
 from ..arguments import fields_of
 from ..conf import BadSetting
 from ..exceptions import JobError
+from ..job import BackgroundJob
 from ..lifecycle.auditing import record
 from ..lifecycle.engines import engine_for
 from ..models import Job
+from ..origins import of_request
 from ..registry import find
 from ..states import JobStatus
+from . import refusals
 from .access import closed
 from .actions import announce, load, refusal, title
 from .argument_form import Entry, entries_of, given_in
 from .filters import text
 from .forms import BadTime, read_time
 from .presentation import local
-from .responses import render, to_next
+from .responses import permission, render, to_next
 
 
 @closed("view_job", "retry_job", method="POST")
@@ -50,10 +53,11 @@ def retry_at(request: HttpRequest, job_id: int) -> HttpResponseBase:
 def run_again(request: HttpRequest, job_id: int) -> HttpResponseBase:
     job = get_object_or_404(Job.objects.using(router.db_for_write(Job)), pk=job_id)
     try:
-        new = copy(job, job.arguments, request.user)
+        new = copy(job, job.arguments, request)
     except (JobError, BadSetting) as error:
         # The message may show an argument, which not everybody may see.
-        shown = error if request.user.has_perm("jobs.view_job_arguments") else type(error).__name__
+        readable = request.user.has_perm(permission("view_job_arguments"))
+        shown = refusals.told(error) if readable else type(error).__name__
         refused = _("%(job)s cannot be run again: %(error)s")
         values = {"job": title(job), "error": shown}
         return told(request, job, messages.ERROR, refused % values)
@@ -76,47 +80,66 @@ def run_copy(request: HttpRequest, job_id: int) -> HttpResponseBase:
         new = copy(
             job,
             given_in(request.POST, fields_of(cls), job.arguments),
-            request.user,
+            request,
             queue=text(request.POST, "queue", 100) or job.queue,
             priority=whole(request.POST.get("priority", "")),
+            tags=listed(request.POST["tags"]) if "tags" in request.POST else None,
             run_at=read_time(request.POST.get("run_at", "")),
             lax=True,
         )
     except (JobError, BadSetting, BadTime) as error:
-        return show_form(request, job, str(error))
+        return show_form(request, job, refusals.told(error))
     return to_copy(request, new)
 
 
 def copy(
     job: Job,
     arguments: dict[str, Any],
-    by: Any,
+    request: HttpRequest,
     *,
     queue: str | None = None,
     priority: int | None = None,
+    tags: list[str] | None = None,
     run_at: datetime | None = None,
     lax: bool = False,
 ) -> Job:
     """Dispatch a new job of the class of `job`, and link the two in the audit.
 
-    What is not given is as in `job`. `lax` reads text as people type it. Raises JobError.
+    What is not given is as in `job`; the class adds its own `tags`, by the new arguments. `lax`
+    reads text as people type it. Raises JobError.
     """
     cls = find(job.job_class)
     if cls is None:
         raise JobError(_("no class of this name is registered here"))
     values = fields_of(cls).decode(arguments, lax=lax)
     engine = engine_for(job._state.db)
-    with transaction.atomic(using=engine.alias):
+    with transaction.atomic(using=engine.alias), of_request(request, page=True):
         new = cls(**values).dispatch(
             queue=queue or job.queue,
             priority=job.priority if priority is None else priority,
+            tags=tags_given(job, cls) if tags is None else tags,
             run_at=run_at,
             using=engine.alias,
         )
-        record(engine, "dispatch", by, new.created_at, job_id=new.pk, other_job_id=job.pk)
-        status = {"status": job.status}
-        record(engine, "copy", by, new.created_at, job_id=job.pk, other_job_id=new.pk, **status)
+        at, by = new.created_at, request.user
+        record(engine, "dispatch", by, at, job_id=new.pk, other_job_id=job.pk)
+        record(engine, "copy", by, at, job_id=job.pk, other_job_id=new.pk, status=job.status)
     return new
+
+
+def tags_given(job: Job, cls: type[BackgroundJob]) -> list[str]:
+    """Return the tags of a job that it has not from its class."""
+    try:
+        own = cls.from_stored(job.arguments).own_tags() if callable(cls.tags) else cls.tags
+    except Exception:
+        # Its method may not know these arguments any more: better one tag too many.
+        own = ()
+    return [name for name in job.tags if name not in own]
+
+
+def listed(value: str) -> list[str]:
+    """Return the words of a text that has commas between them."""
+    return [word.strip() for word in value.split(",") if word.strip()]
 
 
 def show_form(request: HttpRequest, job: Job, error: str = "") -> HttpResponseBase:
@@ -133,6 +156,7 @@ def show_form(request: HttpRequest, job: Job, error: str = "") -> HttpResponseBa
         "error": error,
         "queue": request.POST.get("queue", job.queue),
         "priority": request.POST.get("priority", job.priority),
+        "tags": request.POST.get("tags", ", ".join(tags_given(job, cls)) if cls else ""),
         "run_at": request.POST.get("run_at", ""),
     }
     return render(request, "jobs/edit.html", context)

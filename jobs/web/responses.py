@@ -50,10 +50,15 @@ def render(
 
 
 def refuse(request: HttpRequest, status: int, **context: Any) -> HttpResponse:
-    """Render the page of an error; it reads nothing from the database."""
+    """Render the page of an error; it reads nothing from the database, with 503 not even who asks."""
     return render_template(
         request, "jobs/refused.html", {"status": status, "bare": True, **context}, status=status
     )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for an address that leads nowhere: `handler404` of a project may name it."""
+    return refuse(request, 404)
 
 
 def to_next(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:

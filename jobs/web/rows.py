@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+import msgspec
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -29,6 +31,18 @@ PICKED: dict[str, tuple[str, ...]] = {
     "error": LEVELS[3:],
 }
 """What the level filter offers → the sources it lets through; a level of a project counts as info."""
+
+
+_ESCAPES = ("\\u001b", "\x9b")
+"""What a terminal's escapes begin with, as stored."""
+_stored_style = re.compile(r"\\u001b\[[0-9;:]*m")
+"""The commonest of them: a colour, as stored."""
+_between = re.compile(r'"\],\[\d+,"[^"\\]*","')
+"""What stands in a stored piece between texts that came one after the other."""
+_ended = re.compile(r'(?<!\\)\\n"\],\[')
+"""The same, where the first of them ends with its line."""
+_unlike_stored = re.compile(r"[\x00-\x1f\x7f\u2400-\u2421]")
+"""What is shown otherwise than it is stored."""
 
 
 class Chunk(NamedTuple):
@@ -112,9 +126,38 @@ class LineFilter:
                 return False
         return not self.text or self.text.casefold() in plain(row.text).casefold()
 
+    def promising(self, pieces: list[Chunk]) -> list[Chunk]:
+        """Leave out the pieces in none of whose lines its text can be, without reading line by line.
+
+        A line that goes on in the next piece has to be read, and one with rare escapes in it.
+        """
+        if not self.text or _unlike_stored.search(self.text):
+            return pieces
+        wanted = msgspec.json.encode(self.text).decode()[1:-1].casefold()
+        following = [*pieces[1:], None]
+        return [
+            one
+            for one, after in zip(pieces, following, strict=True)
+            if one.continues
+            or (after is not None and after.continues)
+            or _may_hold(one.entries, wanted)
+        ]
+
     def pairs(self) -> dict[str, str]:
         """Return the parameters it is read from."""
         return {name: value for name, value in (("level", self.level), ("q", self.text)) if value}
+
+
+def _may_hold(entries: str, wanted: str) -> bool:
+    """Whether a line of a stored piece may have the text `wanted`, both as they are stored."""
+    if wanted in entries.casefold():
+        return True
+    escaped = any(escape in entries for escape in _ESCAPES)
+    # Most texts end with their line; where one does not, it is at the next one that the line goes on.
+    if not escaped and entries.count('"],[') == len(_ended.findall(entries)):
+        return False
+    shown = _stored_style.sub("", _between.sub("", entries))
+    return any(escape in shown for escape in _ESCAPES) or wanted in shown.casefold()
 
 
 @dataclass
@@ -153,7 +196,8 @@ class Reader:
             if chunk.position > self.position and self.gaps:
                 yield from self._close()
                 yield Row(0, 0, "", "", gap=chunk.position - self.position)
-            if not (chunk.continues and self.row):
+            # Pieces may be left out before it, the one in which its first line has begun among them.
+            if not (chunk.continues and self.row and chunk.position == self.position):
                 yield from self._close()
                 self._begin(chunk, lines)
             self.position = chunk.position + chunk.size

@@ -14,7 +14,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from ..models import JobClass, Queue
+from ..selection import LARGEST_KEY
 from .paging import SPAN, newest_key
+from .presentation import grouped
 from .stats import CAP, count_each
 
 if TYPE_CHECKING:
@@ -24,11 +26,9 @@ else:
     # Generic only in the type stubs.
     _Paginator, _ModelAdmin = Paginator, admin.ModelAdmin
 
-LARGEST_ID = 2**63 - 1
-
 
 class CappedPaginator(_Paginator):
-    """Counts to a limit, so that no page of the admin reads a whole table."""
+    """Counts to a limit, so that no page of the admin reads a grouped table."""
 
     @cached_property
     def count(self) -> int:
@@ -50,7 +50,7 @@ class BoundedChangeList(ChangeList):
         if self.is_bounded:
             self.title = _("%(title)s (among the newest %(count)s)") % {
                 "title": self.title,
-                "count": f"{SPAN:,}",
+                "count": grouped(SPAN),
             }
 
     def get_queryset(self, request: HttpRequest, *args: Any) -> QuerySet[Any]:
@@ -89,6 +89,14 @@ class ReadOnlyAdmin(_ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return the row; Django takes an empty `_to_field` for the name of a column, and asks with NUL."""
+        if "\0" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field or None)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -96,8 +104,9 @@ class ReadOnlyAdmin(_ModelAdmin):
         term = search_term.strip().replace("\0", "")
         if not term:
             return queryset, False
-        column = self.number_column if term.isascii() and term.isdigit() else self.name_column
-        if not column or (column == self.number_column and int(term[:20]) > LARGEST_ID):
+        is_number = term.isascii() and term.isdigit() and bool(self.number_column)
+        column = self.number_column if is_number else self.name_column
+        if not column or (is_number and int(term[:20]) > LARGEST_KEY):
             return queryset.none(), False
         return queryset.filter(**{column: term}), False
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
-from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from .. import statistics
 from ..histograms import Histogram
 from ..statistics import Counts, Step, Summary
-from .charts import Chart, Series
+from .charts import MARKED, Chart, Deploy, Series
 from .filters import Filter, choice
-from .presentation import seconds_text
+from .presentation import grouped, seconds_text, size
 from .ranges import DEFAULT, RANGES, Range
 
 CLASSES_SHOWN = 100
@@ -66,11 +66,11 @@ class ClassRow:
         ran, peak = self.summary.ran, self.summary.peak_rss
         spans = {f"p{percent}": ran.percentile(percent) for percent in (50, 95, 99)}
         return {
-            "runs": f"{self.runs:,}",
+            "runs": grouped(self.runs),
             "failed": share_text(self.summary.counts.failure_rate),
             **{key: "–" if value is None else seconds_text(value) for key, value in spans.items()},
             "time": seconds_text(self.summary.ran_seconds),
-            "memory": filesizeformat(peak) if peak else "–",
+            "memory": size(peak) if peak else "–",
         }
 
 
@@ -145,13 +145,13 @@ def _past(
 ) -> tuple[list[Step], dict[str, Summary]]:
     """Read the steps before `end`; the arguments change whenever something has come to rest."""
     rows = statistics.between(start, end, job_class=job_class, queue=queue)
-    steps = statistics.trend(rows, start, end, RANGES[name].step)
-    return steps, statistics.summaries(rows, "job_class", waits=False)
+    return statistics.trend_and_classes(rows, start, end, RANGES[name].step)
 
 
-def charts(told: Report) -> list[Chart]:
-    """Return the charts of a report."""
-    common = {"starts": [one.start for one in told.steps], "step": told.range.step}
+def charts(told: Report, deploys: Sequence[Deploy] = ()) -> list[Chart]:
+    """Return the charts of a report, with the latest of `deploys` marked in them."""
+    starts = [one.start for one in told.steps]
+    common = {"starts": starts, "step": told.range.step, "deploys": deploys[:MARKED]}
     summaries = [one.summary for one in told.steps]
     return [
         _throughput(told.whole, summaries, common),
@@ -175,9 +175,9 @@ def _throughput(whole: Summary, summaries: list[Summary], common: dict[str, Any]
         _("Throughput"),
         _("How many jobs and attempts ended how, in each step."),
         outcomes,
-        words=count_text,
+        words=grouped,
         stacked=True,
-        total=_("%(n)s jobs finished") % {"n": count_text(whole.counts.finished)},
+        total=_("%(n)s jobs finished") % {"n": grouped(whole.counts.finished)},
         **common,
     )
 
@@ -202,8 +202,8 @@ def _memory(whole: Summary, summaries: list[Summary], common: dict[str, Any]) ->
         _("Peak memory"),
         _("The most memory that any one attempt had."),
         [Series("running", _("Largest"), peaks)],
-        words=lambda value: str(filesizeformat(value)),
-        total=str(filesizeformat(whole.peak_rss)) if whole.peak_rss else "",
+        words=lambda value: size(int(value)),
+        total=size(whole.peak_rss) if whole.peak_rss else "",
         **common,
     )
 
@@ -233,13 +233,10 @@ def _spans(key: str, title: str, histograms: list[Histogram], common: dict[str, 
     )
 
 
-def count_text(value: float) -> str:
-    return f"{int(value):,}"
-
-
 def share_text(share: float | None) -> str:
     """Return a share of 1 in percent."""
     if share is None:
         return "–"
     percent = 100 * share
-    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
+    places = 0 if percent >= 10 or percent == 0 else 1
+    return f"{number_format(round(percent, places), places)} %"

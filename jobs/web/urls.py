@@ -12,9 +12,11 @@ from . import (
     export,
     history,
     listing,
+    probes,
     queues,
     reports,
     rerun,
+    saved_views,
     workers,
 )
 from .access import Login, standalone
@@ -26,6 +28,8 @@ urlpatterns = [
     path("", listing.list_jobs, name="list"),
     path("counts/", listing.count_jobs, name="counts"),
     path("export/<str:kind>/", export.export, name="export"),
+    path("views/save/", saved_views.save, name="save_view"),
+    path("views/delete/", saved_views.delete, name="delete_view"),
     path("jobs/retry/", bulk.confirm_retry, name="confirm_retry"),
     path("jobs/retry/run/", bulk.bulk_retry, name="bulk_retry"),
     path("jobs/cancel/", bulk.confirm_cancel, name="confirm_cancel"),
@@ -34,6 +38,7 @@ urlpatterns = [
     path("operations/<int:operation_id>/", history.show_operation, name="operation"),
     path("operations/<int:operation_id>/stop/", history.stop_operation, name="stop_operation"),
     path("audit/", history.show_audit, name="audit"),
+    path("audit/export/<str:kind>/", export.export_audit, name="export_audit"),
     path("jobs/<int:job_id>/", detail.show_job, name="job"),
     path("jobs/<int:job_id>/retry/", actions.retry, name="retry"),
     path("jobs/<int:job_id>/cancel/", actions.cancel, name="cancel"),
@@ -55,6 +60,8 @@ urlpatterns = [
     path("workers/<uuid:worker_id>/forget/", workers.forget, name="forget"),
     path("stats/", reports.show_stats, name="statistics"),
     path("errors/", reports.show_errors, name="errors"),
+    path("health/live", probes.live, name="live"),
+    path("health/ready", probes.ready, name="ready"),
     path("", include(for_programs)),
     path("login/", standalone(Login.as_view()), name="login"),
     path(

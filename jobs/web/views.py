@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models.expressions import Combinable
 
-from ..models import JobClass, Queue
-from .filters import Filter
-from .paging import SPAN, Page, Row, page_of, searched_page_of
+from ..models import Job, JobClass, Queue, Worker
+from ..selection import Selection
+from ..states import LIVE_WORKERS
+from .filters import Filter, JobFilter
+from .paging import KeyReach, Page, Reach, Row, page_of, reach_of, searched_page_of
 
 LARGE_OF_JOB = ("arguments", "result")
 LARGE_OF_ATTEMPT = ("error_message", "traceback", "receipt", "samples")
@@ -23,17 +28,58 @@ NAMES = " UNION ALL ".join(
     for kind, model in (("class", JobClass), ("queue", Queue))
 )
 
+HOSTS = "".join(
+    f" UNION ALL SELECT 'host', hostname FROM (SELECT hostname FROM {Worker._meta.db_table}"  # noqa: S608
+    f" WHERE {which} ORDER BY {order} DESC LIMIT {NAMES_OFFERED}) AS {order}_hosts"
+    for which, order in (
+        (f"status IN ({', '.join(map(repr, sorted(map(str, LIVE_WORKERS))))})", "lease_expires_at"),
+        ("stopped_at IS NOT NULL", "stopped_at"),
+    )
+)
+"""Those of workers that live or seem to, and of those that left or were lost last."""
+
 
 def find(chosen: Filter, rows: QuerySet[Row], size: int) -> Page[Row]:
     """Return the page of `rows` that a filter asks for."""
-    page = searched_page_of if chosen.searches else page_of
-    return page(rows, size, chosen.before, chosen.after)
+    place = (rows, size, chosen.before, chosen.after)
+    if not chosen.searches:
+        return page_of(*place)
+    return searched_page_of(*place, reach=KeyReach(rows, chosen.looks_through))
+
+
+def find_jobs(
+    chosen: Filter, selection: Selection, reach: Reach | None = None, **more: Combinable
+) -> Page[Job]:
+    """Return the page of a selection's jobs, with their tags and `more` columns, without large ones.
+
+    A search goes as far as `reach` says, but the job whose number it is for is found however old.
+    """
+    rows = selection.jobs().defer(*LARGE_OF_JOB).annotate(**more)
+    place = (rows, chosen.size, chosen.before, chosen.after)
+    if selection.is_one_range:
+        page = page_of(*place, key=selection.key)
+    else:
+        page = searched_page_of(*place, key=selection.key, reach=reach or reach_of(selection))
+        if chosen.before is None and chosen.after is None:
+            page = topped(page, rows, selection.number)
+    prefetch_related_objects(page.rows, "tag_rows")
+    return page
+
+
+def topped(page: Page[Job], rows: QuerySet[Job], number: int | None) -> Page[Job]:
+    """Return a first page with the job of this number above the others, if `rows` has it further back.
+
+    It stands at its own place as well, on the page that comes to it.
+    """
+    if number is None or page.older is None or any(job.pk == number for job in page.rows):
+        return page
+    return replace(page, rows=[*rows.filter(pk=number), *page.rows])
 
 
 def links(chosen: Filter, page: Page[Any]) -> dict[str, Any]:
     """Return the addresses of the pages around this one, and how far its search went."""
     return {
-        "span": SPAN,
+        "span": chosen.looks_through,
         "first_url": chosen.url(),
         "clear_url": chosen.url(job_class="", queue=""),
         "newer_url": chosen.url(after=page.newer) if page.newer is not None else None,
@@ -41,14 +87,20 @@ def links(chosen: Filter, page: Page[Any]) -> dict[str, Any]:
     }
 
 
-def choices(chosen: Filter) -> dict[str, Any]:
-    """Return what the filters offer; a name that is chosen is offered even if nobody knows it."""
+def choices(chosen: Filter) -> dict[str, list[str]]:
+    """Return the classes and queues that the filters offer."""
     with connections[JobClass.objects.db].cursor() as cursor:
         cursor.execute(NAMES)
-        found = cursor.fetchall()
-    classes = {name for kind, name in found if kind == "class"}
-    queues = {name for kind, name in found if kind == "queue"}
-    return {
-        "classes": sorted({*classes, chosen.job_class} - {""}),
-        "queues": sorted({*queues, chosen.queue} - {""}),
-    }
+        return offered(chosen, cursor.fetchall())
+
+
+def offered(chosen: Filter, names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return (kind, name) by kind; a name that is chosen is offered even if nobody knows it."""
+    found: dict[str, set[str]] = {"class": {chosen.job_class}, "queue": {chosen.queue}}
+    if isinstance(chosen, JobFilter):
+        found["host"] = {chosen.worker}
+    for kind, name in names:
+        if kind in found:
+            found[kind].add(name)
+    plurals = {"class": "classes", "queue": "queues", "host": "hosts"}
+    return {plurals[kind]: sorted(names - {""}) for kind, names in found.items()}

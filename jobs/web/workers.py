@@ -42,6 +42,8 @@ class Current:
     number: int
     job_class: str
     started_at: datetime | None
+    peak_rss: int | None
+    """Bytes of memory at its largest, as last measured; None for one that has just begun."""
 
     @property
     def name(self) -> str:
@@ -187,7 +189,7 @@ def live_cards(now: datetime) -> list[Card]:
 def held_by(workers: Sequence[UUID]) -> dict[Any, list[Current]]:
     """Return worker → what it holds, the longest running first."""
     attempts = Attempt.objects.filter(worker__in=workers, status=AttemptStatus.RUNNING)
-    columns = ("worker_id", "job_id", "number", "job__job_class", "started_at")
+    columns = ("worker_id", "job_id", "number", "job__job_class", "started_at", "peak_rss")
     held: dict[Any, list[Current]] = defaultdict(list)
     for worker, *values in attempts.values_list(*columns)[:ATTEMPTS_READ]:
         held[worker].append(Current(*values))

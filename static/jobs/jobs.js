@@ -8,12 +8,18 @@ const memory = {
 };
 if (memory.get("theme")) root.dataset.theme = memory.get("theme");
 
-const LOG_LINES = 5000;
+// Pages are made in the zone of this cookie: the browser's, or UTC where that was asked for.
+function keepZone() {
+  const zone = memory.get("zone") || Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `jobs_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+}
+keepZone();
+
 const LONGEST_PAUSE = 60;
 const find = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-let panel, timer, tag = "", lateTag = "", failures = 0, freshSince = new Date(), ended = false;
+let panel, timer, tag = "", lateTag = "", failures = 0, freshSince = new Date(), loading = false, ended = false;
 
 function interval() {
   const chosen = memory.get("interval");
@@ -45,37 +51,53 @@ function schedule() {
   timer = setTimeout(refresh, pause * 1000 * (failures ? 0.75 + Math.random() / 2 : 1));
 }
 
+// A log is asked for what came after its last line; other pages for all of themselves.
+const place = () => find("[data-follow]")?.dataset.follow ?? location.href;
+
+// One answer that never comes must not keep the next from being asked for.
+const ask = (address, known) => fetch(address, {
+  headers: { "X-Jobs-Live": "1", ...(known && { "If-None-Match": known }) },
+  redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(LONGEST_PAUSE * 1000),
+});
+
 async function refresh() {
+  if (loading) return;
   const reason = pausedBecause();
   if (document.hidden || reason) {
     if (reason) show("off", reason);
     return schedule();
   }
-  const address = find("[data-follow]")?.dataset.follow ?? location.href;
+  loading = true;
   try {
-    const headers = { "X-Jobs-Live": "1", ...(tag && { "If-None-Match": tag }) };
-    const response = await fetch(address, { headers, redirect: "manual", cache: "no-store" });
-    if (response.type === "opaqueredirect" || response.status === 403) {
-      ended = true;
-      return show("stale", panel.dataset.out);
-    }
-    if (response.status !== 304) {
-      if (!response.ok) throw new Error(response.status);
-      const text = await response.text();
-      // Something may have been selected, or another page asked for, while this one was loading.
-      if (ended || pausedBecause()) return schedule();
-      tag = response.headers.get("ETag") ?? "";
-      swap(new DOMParser().parseFromString(text, "text/html"));
-    }
+    await load(place());
     failures = 0;
-    freshSince = new Date();
-    loadLate();
-    show("on", panel.dataset.liveText);
   } catch {
     failures += 1;
     show("stale", `${panel.dataset.stale} ${freshSince.toLocaleTimeString()}`);
   }
+  loading = false;
   schedule();
+}
+
+async function load(address) {
+  const response = await ask(address, tag);
+  if (response.type === "opaqueredirect" || response.status === 403) {
+    ended = true;
+    return show("stale", panel.dataset.out);
+  }
+  let whole = true;
+  if (response.status !== 304) {
+    if (!response.ok) throw new Error(response.status);
+    const text = await response.text();
+    // Something may have been selected, or another page asked for, while this one was loading.
+    if (ended || pausedBecause() || address !== place()) return;
+    whole = swap(new DOMParser().parseFromString(text, "text/html"));
+    tag = (whole && response.headers.get("ETag")) || "";
+    loadLate();
+  }
+  freshSince = new Date();
+  if (whole) show("on", panel.dataset.liveText);
+  else show("off", panel.dataset.typing);
 }
 
 // What takes the server longer, such as counts, comes after the rest and from an address of its own.
@@ -83,8 +105,7 @@ async function loadLate() {
   const address = find("[data-late]")?.dataset.late;
   if (!address) return;
   try {
-    const headers = { "X-Jobs-Live": "1", ...(lateTag && { "If-None-Match": lateTag }) };
-    const response = await fetch(address, { headers, redirect: "manual", cache: "no-store" });
+    const response = await ask(address, lateTag);
     if (response.status !== 200 || ended) return;
     lateTag = response.headers.get("ETag") ?? "";
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -95,10 +116,22 @@ async function loadLate() {
   } catch { /* The next refresh tries again. */ }
 }
 
+// What somebody fills in is lost with the form it stands in.
+function isFilledIn(region) {
+  const active = document.activeElement;
+  return find("details.ask[open]", region) || (region.contains(active) && active.closest("form"));
+}
+
+// Returns whether the whole page was taken; what was held back is asked for again.
 function swap(page) {
+  let whole = true;
   for (const region of all("[data-live]")) {
     const next = find(`[data-live="${region.dataset.live}"]`, page);
     if (!next || "old" in region.dataset || "late" in region.dataset) continue;
+    if (isFilledIn(region)) {
+      whole = false;
+      continue;
+    }
     if ("append" in region.dataset) append(region, next);
     else if (region.innerHTML !== next.innerHTML) replace(region, next);
     for (const name of ["data-settled", "data-follow"]) {
@@ -106,6 +139,7 @@ function swap(page) {
       else region.removeAttribute(name);
     }
   }
+  return whole;
 }
 
 function replace(region, next) {
@@ -113,8 +147,8 @@ function replace(region, next) {
   for (const one of all("details[id]", next)) if (open.has(one.id)) one.open = open.get(one.id);
   const focused = region.contains(document.activeElement) ? document.activeElement : null;
   const address = focused?.getAttribute("formaction") ?? focused?.getAttribute("href");
-  const [rows, nextRows] = [find("[data-rows]", region), find("[data-rows]", next)];
-  if (rows && nextRows) merge(rows, nextRows);
+  const rows = find("[data-rows]", region);
+  if (rows) merge(rows, find("[data-rows]", next));
   else region.replaceChildren(...next.childNodes);
   if (address && !focused.isConnected) {
     const same = all("[formaction], [href]", region);
@@ -123,44 +157,11 @@ function replace(region, next) {
   reveal(region);
 }
 
-// Rows under the pointer stay where they are: known ones change in place, new ones are announced.
-function merge(rows, nextRows) {
-  const known = new Map([...rows.children].map((row) => [row.id, row]));
-  const incoming = [...nextRows.children];
-  const fresh = incoming.filter((row) => !known.has(row.id));
-  const keep = rows.matches(":hover, :focus-within") || scrollY > 200;
-  const bar = find("#fresh");
-  bar.hidden = !(keep && fresh.length);
-  if (!bar.hidden) bar.firstElementChild.textContent = `${fresh.length} ${bar.firstElementChild.dataset.text}`;
-  for (const row of incoming) {
-    const old = known.get(row.id);
-    if (old && old.outerHTML !== row.outerHTML && keep) old.replaceWith(row.cloneNode(true));
-  }
-  if (!keep) return rows.replaceChildren(...incoming.map((row) => {
-    const old = known.get(row.id);
-    return old?.outerHTML === row.outerHTML ? old : row;
-  }));
-  const present = new Set(incoming.map((row) => row.id));
-  for (const [id, row] of known) if (!present.has(id)) row.classList.add("gone");
-}
-
-function append(log, next) {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
-  for (const row of [...next.children]) {
-    const old = row.id && document.getElementById(row.id);
-    if (!old) log.append(row);
-    else if ("over" in row.dataset) old.replaceWith(row);
-    else find("code", old).append(...find("code", row).childNodes);
-  }
-  while (log.children.length > LOG_LINES) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
-}
-
 function tick() {
   const now = Date.now() / 1000;
   for (const one of all("[data-since]")) {
     const seconds = Math.max(0, Math.floor(now - one.dataset.since));
-    if (seconds >= 10 && seconds < 60) one.textContent = one.textContent.replace(/^[\d.,]+/, seconds);
+    if (seconds >= 10 && seconds < 60) one.textContent = one.textContent.replace(/^[\d.,]+ m?s/, `${seconds} s`);
   }
 }
 
@@ -183,6 +184,17 @@ function startTheme() {
     else delete root.dataset.theme;
     memory.set("theme", next);
     label();
+  });
+}
+
+function startZone() {
+  const button = find("#zone");
+  button.textContent = memory.get("zone") ? button.dataset.own : button.dataset.utc;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    memory.set("zone", memory.get("zone") ? "" : "UTC");
+    keepZone();
+    location.reload();
   });
 }
 
@@ -211,13 +223,10 @@ function startRefresh() {
 
 document.addEventListener("DOMContentLoaded", () => {
   if (find("#theme")) startTheme();
+  if (find("#zone")) startZone();
   startRefresh();
   loadLate();
   reveal(document);
-  for (const form of all("form[data-submit]")) {
-    find("button", form).hidden = !find("input:not([type='hidden'])", form);
-    form.addEventListener("change", (event) => event.target.matches("select") && form.requestSubmit());
-  }
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;

@@ -1,5 +1,33 @@
-// Ticking jobs in the list: one by one, a range with shift, or the page.
+// The list of jobs: rows that keep their place, and ticking one by one, a range with shift, or the page.
 "use strict";
+
+// A row that moves as it is clicked or tapped is taken for another, so a refresh moves none: known rows change
+// where they are, those that left are dimmed, and new ones are announced until they are asked for.
+function merge(rows, nextRows) {
+  const incoming = new Map([...(nextRows?.children ?? [])].map((row) => [row.id, row]));
+  for (const row of rows.children) {
+    const next = incoming.get(row.id);
+    row.classList.toggle("gone", !next);
+    if (next) update(row, next);
+    incoming.delete(row.id);
+  }
+  const link = find("#fresh a");
+  link.hidden = !incoming.size;
+  if (incoming.size) link.textContent = `${incoming.size} ${link.dataset.text}`;
+}
+
+// Its height is kept: shorter contents leave room, and a note that needs more is left to the next page.
+function update(row, next) {
+  const height = row.getBoundingClientRect().height;
+  const [cells, fresh] = [[...row.children], [...next.children]];
+  if (cells.length !== fresh.length) return row.replaceChildren(...fresh);
+  const changed = cells.filter((cell, n) => cell.outerHTML !== fresh[n].outerHTML);
+  if (!changed.length) return;
+  for (const cell of changed) cell.replaceWith(fresh[cells.indexOf(cell)]);
+  row.style.setProperty("--kept", `${height}px`);
+  row.classList.remove("tight");
+  row.classList.toggle("tight", row.getBoundingClientRect().height > height + 0.5);
+}
 
 const TICKS = "[name='id'][form='bulk']";
 let lastTick = null;

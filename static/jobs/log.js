@@ -1,8 +1,39 @@
-// Moves within one log: links to lines that are not loaded, earlier lines in place, wrapping. The page works without it.
+// One log: lines that follow, links to lines that are not loaded, earlier lines in place, wrapping. The page works
+// without it.
 "use strict";
 
+const LINES = 5000;
+
+// Takes what has come since the cursor of the log, which names its last line and whether that goes on.
+function append(log, next) {
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
+  const cursor = new URLSearchParams(log.dataset.follow);
+  const first = Number(cursor.get("row")) + (cursor.get("open") ? 0 : 1);
+  for (const row of [...next.children]) {
+    if (row.id && Number(row.id.slice(1)) < first) continue;
+    const old = row.id && document.getElementById(row.id);
+    if (!old) log.append(row);
+    else if ("over" in row.dataset) old.replaceWith(row);
+    else find("code", old).append(...find("code", row).childNodes);
+  }
+  if (log.children.length > LINES) dropFirst(log);
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+// What goes from the top is among the earlier lines from then on. Marks between lines come with those after them.
+function dropFirst(log) {
+  while (log.children.length > LINES) log.firstElementChild.remove();
+  const first = find("li[id]", log);
+  const link = find("[data-earlier]");
+  if (!first || !link) return;
+  while (log.firstElementChild !== first) log.firstElementChild.remove();
+  const address = new URL(link.href);
+  address.searchParams.set("before", first.id.slice(1));
+  link.href = address;
+  link.parentElement.hidden = false;
+}
+
 {
-  const LINES = 5000;
   const log = document.getElementById("log");
   const line = () => /^#L(\d+)$/.exec(location.hash)?.[1];
 
@@ -22,17 +53,21 @@
   };
 
   const prepend = async (link) => {
+    if (link.hasAttribute("aria-busy")) return;
+    const address = link.href;
     link.setAttribute("aria-busy", "true");
-    const response = await fetch(link.href, { cache: "no-store" }).catch(() => null);
-    if (!response?.ok) return location.assign(link.href);
+    const response = await fetch(address, { cache: "no-store" }).catch(() => null);
+    if (!response?.ok) return location.assign(address);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    link.removeAttribute("aria-busy");
+    // The first lines may have gone meanwhile, and those that came do not reach up to the rest.
+    if (link.href !== address) return prepend(link);
     const before = log.scrollHeight;
     log.prepend(...(page.getElementById("log")?.children ?? []));
     log.scrollTop += log.scrollHeight - before;
-    const next = page.querySelector("[data-earlier]");
+    const next = page.querySelector("p:not([hidden]) > [data-earlier]");
     if (next) link.href = next.getAttribute("href");
-    else link.parentElement.remove();
-    link.removeAttribute("aria-busy");
+    link.parentElement.hidden = !next;
     if (log.children.length > LINES) {
       stopFollowing();
       while (log.children.length > LINES) log.lastElementChild.remove();

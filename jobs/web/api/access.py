@@ -9,14 +9,15 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 
 from ...conf import conf
+from ..limits import TooLong, limited
 from ..responses import permission
 
 logger = logging.getLogger(__name__)
@@ -36,14 +37,16 @@ class Refused(Exception):
 
 
 def as_json(refused: Refused) -> HttpResponse:
-    return JsonResponse(
-        {"error": {"status": refused.status, "message": refused.message}}, status=refused.status
-    )
+    told = {"error": {"status": refused.status, "message": refused.message}}
+    return JsonResponse(told, status=refused.status, headers=refused.headers)
 
 
 def as_text(refused: Refused) -> HttpResponse:
     return HttpResponse(
-        f"{refused.message}\n", status=refused.status, content_type="text/plain; charset=utf-8"
+        f"{refused.message}\n",
+        status=refused.status,
+        content_type="text/plain; charset=utf-8",
+        headers=refused.headers,
     )
 
 
@@ -65,6 +68,7 @@ def machine(
         @login_not_required
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            seconds = conf.PAGE_TIMEOUT if method == "GET" else 0
             try:
                 by_token = admit(request, codenames, token())
                 if request.method not in methods:
@@ -73,12 +77,10 @@ def machine(
                     raise Refused(405, message, Allow=allowed)
                 if method == "POST" and not by_token:
                     check_forgery(request)
-                response = view(request, *args, **kwargs)
+                with limited(seconds):
+                    response = view(request, *args, **kwargs)
             except Exception as error:
-                found = explained(error)
-                response = refusal(found)
-                for name, value in found.headers.items():
-                    response[name] = value
+                response = refusal(explained(error))
             response["Cache-Control"] = "no-store"
             response["X-Content-Type-Options"] = "nosniff"
             return response
@@ -96,8 +98,12 @@ def explained(error: Exception) -> Refused:
         return Refused(404, str(error) or "There is nothing here.")
     if isinstance(error, PermissionDenied):
         return Refused(403, "This is not allowed.")
+    if isinstance(error, SuspiciousOperation):
+        return Refused(400, "The request cannot be read: it is too large, or has too many fields.")
+    if isinstance(error, TooLong):
+        return Refused(503, "The database was asked for too long: narrow what you ask for.")
     logger.error("A request of a program failed", exc_info=error)
-    if isinstance(error, DatabaseError):
+    if isinstance(error, Error):
         return Refused(503, f"The database cannot be read: {type(error).__name__}.")
     return Refused(500, "This is an error of the server; its log says more.")
 

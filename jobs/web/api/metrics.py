@@ -14,7 +14,7 @@ from ... import statistics
 from ...conf import conf
 from ...histograms import BOUNDS, Histogram
 from ...lifecycle.engines import engine_for
-from ...models import Queue, Worker
+from ...models import Job, Queue, Worker
 from ...states import FINAL, LIVE_WORKERS, JobStatus
 from ...statistics import COUNTED, Summary
 from .. import stats
@@ -68,7 +68,7 @@ def escaped(value: str) -> str:
 
 def jobs_now() -> Iterator[Family]:
     unfinished = [status for status in JobStatus if status not in FINAL]
-    counts = stats.everywhere(unfinished)
+    counts = stats.by_each(Job.objects.all(), unfinished)
     yield Family(
         "jobs_unfinished",
         "gauge",

@@ -8,8 +8,8 @@ from typing import Any
 from ...error_groups import Group
 from ...histograms import Histogram
 from ...models import Attempt, Job
+from ...redaction import redacted
 from ...statistics import COUNTED, Counts, Summary
-from ..redaction import redacted
 from ..responses import permission
 
 PERCENTS = (50, 95, 99)
@@ -27,6 +27,7 @@ def job_shape(job: Job, user: Any) -> dict[str, Any]:
         "class": job.job_class,
         "queue": job.queue,
         "priority": job.priority,
+        "tags": list(job.tags),
         "status": job.status,
         "cancel_requested_at": stamp(job.cancel_requested_at),
         "created_at": stamp(job.created_at),
@@ -38,7 +39,10 @@ def job_shape(job: Job, user: Any) -> dict[str, Any]:
         "attempts_made": job.attempts_made,
         "interruptions": job.interruptions,
         "error_type": job.error_type,
+        "error_group": job.error_group,
         "progress": job.progress,
+        "origin": job.origin,
+        "parent_id": job.parent_id,
         "url": job.get_absolute_url(),
     }
     if user.has_perm(permission("view_job_logs")):

@@ -19,7 +19,7 @@ from ..paging import page_of
 from ..reports import GROUPS_SHOWN, ErrorFilter
 from ..responses import permission
 from ..trends import CLASSES_SHOWN, TrendFilter
-from ..views import ATTEMPTS_SHOWN, LARGE_OF_ATTEMPT, LARGE_OF_JOB, find
+from ..views import ATTEMPTS_SHOWN, LARGE_OF_ATTEMPT, LARGE_OF_JOB, find_jobs
 from ..words import problems, refusal
 from .access import Refused, machine
 from .shapes import (
@@ -64,7 +64,7 @@ def list_jobs(request: HttpRequest) -> HttpResponseBase:
     if wrong := problems(chosen):
         raise Refused(400, " ".join(wrong))
     selection = chosen.selection(in_messages=request.user.has_perm(permission("view_job_logs")))
-    page = find(chosen, selection.jobs().defer(*LARGE_OF_JOB), chosen.size)
+    page = find_jobs(chosen, selection)
     address = reverse("jobs:api_jobs")
     return JsonResponse(
         {
@@ -102,7 +102,7 @@ def list_attempts(request: HttpRequest, job_id: int) -> HttpResponseBase:
 @machine("view_job", "view_job_logs")
 def show_attempt(request: HttpRequest, job_id: int, number: int) -> HttpResponseBase:
     attempts = Attempt.objects.select_related("worker").defer("receipt", "samples")
-    attempt = attempts.filter(job_id=job_id, number=number).first()
+    attempt = attempts.filter(job__id=job_id, number=number).first()
     if attempt is None:
         raise Refused(404, f"There is no attempt {number} of a job {job_id}.")
     return JsonResponse({"attempt": whole_attempt_shape(attempt)})
@@ -158,7 +158,11 @@ def class_summary(row: trends.ClassRow) -> dict[str, Any]:
 def show_errors(request: HttpRequest) -> HttpResponseBase:
     chosen: ErrorFilter = understood(ErrorFilter, request.GET, unused=("queue", "size", *PLACES))
     groups = error_groups.most_frequent(
-        timezone.now(), window=chosen.window, job_class=chosen.job_class, limit=GROUPS_SHOWN
+        timezone.now(),
+        window=chosen.window,
+        job_class=chosen.job_class,
+        fingerprint=chosen.group,
+        limit=GROUPS_SHOWN,
     )
     return JsonResponse({"groups": [group_shape(group, request.user) for group in groups]})
 
