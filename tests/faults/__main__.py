@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import figures
+from . import figures, page
 
 LONGEST = 3600
 """Seconds one test may take at full scale."""
@@ -19,6 +19,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", default="0.1", help="share of the catalogue's times and rounds")
     parser.add_argument("--databases", default="sqlite,postgresql,mysql")
+    parser.add_argument(
+        "--page", type=Path, help="a page whose figures are to be replaced by these"
+    )
+    parser.add_argument(
+        "--amend", action="store_true", help="leave the faults on that page that are not run here"
+    )
     parser.add_argument("rest", nargs="*", help="further arguments for pytest")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +35,11 @@ def main() -> int:
             for database in options.databases.split(",")
             if run(database, options.scale, results, options.rest)
         ]
-        sys.stdout.write("\n".join(figures.table(figures.load(results))) + "\n")
+        rows = figures.load(results)
+    sys.stdout.write("\n".join(figures.table(rows)) + "\n")
+    if options.page:
+        put = page.amend_figures if options.amend else page.put_figures
+        put(options.page, rows, options.scale)
     return bool(failed)
 
 

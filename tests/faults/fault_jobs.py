@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jobs import BackgroundJob
+from jobs.models import Queue
 from jobs.worker.processes import birth_mark, boottime
 
 
@@ -53,11 +54,14 @@ class Works(Noting):
     once: bool = False
     grandchild: bool = False
     holds_gil: bool = False
+    writes: bool = False
 
     def handle(self) -> int:
         with self.noted():
             if not (self.once and self.attempt > 1):
                 self.work()
+            if self.writes:
+                Queue.objects.create(name=f"written by {self.job_id}")
         return os.getpid()
 
     def work(self) -> None:
@@ -112,6 +116,9 @@ class Dies(Noting):
             }[self.how]()
 
 
+WAYS_TO_DIE = ["killed", "segfault", "exit 0", "exit 3", "sys.exit", "abort"]
+
+
 class Fails(Noting):
     """Fails until the file `go` appears, and is retried after the delay of the settings."""
 
@@ -122,6 +129,24 @@ class Fails(Noting):
         with self.noted():
             if not (Path(self.folder) / "go").exists():
                 raise RuntimeError("the service it needs is away")
+
+
+class Queries(Noting):
+    """Asks the database for `seconds`, on a connection of its own: it fails when that is ended."""
+
+    seconds: float
+    max_attempts = 100
+
+    def handle(self) -> None:
+        with self.noted():
+            end = time.monotonic() + self.seconds
+            while time.monotonic() < end:
+                Queue.objects.count()
+                time.sleep(0.01)
+
+
+class FailsForGood(Fails):
+    max_attempts = 1
 
 
 class Forks(Noting):
@@ -142,6 +167,26 @@ class Forks(Noting):
                 os._exit(0)
         time.sleep(600)
         os._exit(0)
+
+
+class Daemonizes(Noting):
+    """Leaves a daemon behind, forked twice: in a session of its own, without environment or open files."""
+
+    seconds: float
+
+    def handle(self) -> None:
+        with self.noted():
+            reading, writing = os.pipe()
+            if (pid := os.fork()) == 0:
+                os.setsid()
+                if (daemon := os.fork()) == 0:
+                    os.closerange(0, writing + 1)
+                    os.execve("/bin/sleep", ["sleep", "600"], {})
+                os.write(writing, b"%d" % daemon)
+                os._exit(0)
+            os.waitpid(pid, 0)
+            self.note("grandchild", int(os.read(reading, 20)))
+            time.sleep(self.seconds)
 
 
 class Refuses(Noting):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 from .catalogue import ELSEWHERE, FAULTS
@@ -22,9 +23,11 @@ class Row:
     database: str
     figure: str
     ok: str
+    server: str = ""
+    """The database with its version."""
 
 
-def row_of(report: Any, database: str) -> Row | None:
+def row_of(report: Any, database: str, server: str) -> Row | None:
     """Return the row of one test's report; None where it is no fault's."""
     found = NUMBER.search(report.nodeid)
     if found is None or (report.when != "call" and report.outcome == "passed"):
@@ -33,7 +36,11 @@ def row_of(report: Any, database: str) -> Row | None:
     ok = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}[report.outcome]
     if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
         figures = [report.longrepr[2].removeprefix("Skipped: ")]
-    return Row(int(found[1]), found[2], database, ", ".join(figures), ok)
+    return Row(int(found[1]), found[2], database, ", ".join(figures), ok, server)
+
+
+def p95(values: list[float]) -> float:
+    return quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
 
 
 def save(rows: Iterable[Row], path: Path) -> None:

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..worker.conftest import ROOT
+import psutil
+
+from jobs.worker.processes import children
+
+from ..waiting import DEADLINE, wait_until
+from ..worker.conftest import ROOT, WorkerProcess
 
 
 class Machine:
@@ -40,27 +45,46 @@ class Machine:
     def cut_off(self) -> None:
         run("link", "set", self.cable, "down")
 
-    def start_worker(self, environ: dict[str, str], log: Path, *arguments: str) -> None:
+    def switch_off(self) -> None:
+        """End all processes of this machine at once: they go with its first one."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def names(self) -> list[str]:
+        """Return what runs on this machine, by name."""
+        below = [psutil.Process(one.pid).children(recursive=True) for one in self.processes]
+        return [one.name() for found in below for one in found]
+
+    def start_worker(self, environ: dict[str, str], log: Path, *arguments: str) -> Guest:
         """Start `runworker` as the first process of this machine."""
         inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
         command = [sys.executable, "-W", "error", "manage.py", "runworker", *arguments]
+        found = Guest([*IP, "netns", "exec", self.name, *inside, *command], environ, log)
+        self.processes.append(found.process)
+        return found
+
+    def tear_down(self) -> None:
+        self.switch_off()
+        for what in (["link", "del", self.cable], ["netns", "del", self.name]):
+            subprocess.run([*IP, *what], capture_output=True)
+
+
+class Guest(WorkerProcess):
+    """A worker of a machine. `process` is what holds its namespaces, `pid` the supervisor as seen from here."""
+
+    def __init__(self, command: list[str], environ: dict[str, str], log: Path) -> None:
+        self.log, self.may_fail = log, False
         with log.open("wb") as file:
-            process = subprocess.Popen(
-                [*IP, "netns", "exec", self.name, *inside, *command],
+            self.process = subprocess.Popen(
+                command,
                 cwd=ROOT,
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
-        self.processes.append(process)
-
-    def tear_down(self) -> None:
-        for process in self.processes:
-            process.kill()  # With the first process of a machine go all of its processes.
-            process.wait()
-        for what in (["link", "del", self.cable], ["netns", "del", self.name]):
-            subprocess.run([*IP, *what], capture_output=True)
+        (self.pid,) = wait_until(lambda: children(self.process.pid), DEADLINE, self.output)
 
 
 IP = [shutil.which("ip") or shutil.which("ip", path="/usr/sbin:/sbin") or "ip"]

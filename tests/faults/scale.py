@@ -23,6 +23,11 @@ def pass_time(seconds: float) -> None:
     wait_until(lambda: time.monotonic() >= end, seconds + 5.0)
 
 
+def at_most(seconds: float) -> float:
+    """Return what a target allows: as it stands at any scale, more in a short run, which shares its machine."""
+    return seconds if SCALE else 3 * seconds
+
+
 def scaled(whole: float, least: float = 1) -> int:
     """Return this run's share of a number of rounds, jobs or seconds."""
     return round(max(least, whole * SCALE))

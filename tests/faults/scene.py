@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import psutil
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs.models import Job
 from jobs.states import FINAL
-from jobs.worker.processes import birth_mark, boottime, children, descendants, is_zombie, resident
+from jobs.worker.processes import birth_mark, boottime, children, descendants, is_zombie
+from jobs.worker.remains import Owner
 
-from ..waiting import wait_until
-from ..worker.conftest import StartWorker, WorkerProcess
+from ..waiting import DEADLINE, wait_until
+from ..worker.conftest import StartWorker, WorkerProcess, launcher_of
 from .fault_jobs import Works
+from .processes import (
+    Costs,
+    belonging,
+    costs_at_rest,
+    describe,
+    environment_has,
+    size_of,
+    started_by,
+    zombies,
+)
 
 TOKEN = "FAULT_SCENE"
 """The variable by which every process of a scene is known."""
@@ -40,12 +48,6 @@ class Effect(NamedTuple):
         return birth_mark(self.pid) == self.mark and not is_zombie(self.pid)
 
 
-@dataclass
-class Baseline:
-    descriptors: int
-    rss: int
-
-
 def patiently(ask: Callable[[], T]) -> T | None:
     """Return what a query gives; None, on a connection to be opened anew, where it cannot be asked."""
     try:
@@ -55,34 +57,61 @@ def patiently(ask: Callable[[], T]) -> T | None:
         return None
 
 
+def noted_in(path: Path) -> list[Effect]:
+    """Return what a file of effects holds."""
+    found = []
+    for line in path.read_text().splitlines():
+        what, job, attempt, pid, mark, at = line.split()
+        found.append(Effect(what, int(job), int(attempt), int(pid), float(mark), float(at)))
+    return found
+
+
 class Scene:
     def __init__(self, start: StartWorker, folder: Path, variables: dict[str, str]) -> None:
         self.start = start
         self.folder = folder
         self.token = variables[TOKEN] = uuid4().hex
         self.workers: list[WorkerProcess] = []
-        self.baselines: dict[int, Baseline] = {}
+        self.owners: set[Owner] = set()
+        """The workers, as what they start names them."""
+        self.baselines: dict[int, Costs] = {}
         self.unfinished: set[int] = set()
         """Jobs that are meant to be still waiting at the end."""
+        self.dispatched: set[int] = set()
+        self.canaries: list[tuple[int, float]] = []
+        """Jobs that were sent when a fault was over, and when (seconds since boot)."""
 
     # -- workers -----------------------------------------------------------------------------------
 
     def worker(self, *arguments: str, **settings: object) -> WorkerProcess:
         process = self.start(*arguments, **settings)
-        self.workers.append(process)
+        self.enter(process)
         return process
+
+    def enter(self, process: WorkerProcess) -> None:
+        """Count a worker among those of this scene."""
+        self.workers.append(process)
+        self.owners.add(Owner(process.pid, birth_mark(process.pid) or 0.0))
 
     def ready(self, size: int = 2, *arguments: str, **settings: Any) -> WorkerProcess:
         """Start a worker of `size` processes, wait until it has them, and remember what it takes."""
         process = self.worker("--concurrency", str(size), *arguments, **settings)
-        wait_until(lambda: is_complete(process, size), 60.0, process.output)
-        self.baselines[process.pid] = taken(process)
+        self.measure(process)
         return process
+
+    def measure(self, process: WorkerProcess) -> None:
+        """Wait until a worker has its job processes, and remember what it takes."""
+        wait_until(lambda: is_complete(process, size_of(process)), 60.0, process.output)
+        self.baselines[process.pid] = costs_at_rest(process)
 
     def live(self) -> list[WorkerProcess]:
         return [one for one in self.workers if one.process.poll() is None]
 
     # -- jobs --------------------------------------------------------------------------------------
+
+    def note_dispatched(self, job_id: int, **_: object) -> None:
+        """Remember a job that was stored, to be held against what there is in the end."""
+        transaction.on_commit(lambda: self.dispatched.add(job_id))
 
     def works(self, **fields: object) -> Works:
         return Works(folder=str(self.folder), **fields)  # type: ignore[arg-type]
@@ -94,6 +123,12 @@ class Scene:
         """Wait until these jobs, all if none is named, are in a final state; return them."""
         wait_until(lambda: patiently(lambda: not self._open(jobs)), deadline, lambda: self.story())
         return list(Job.objects.filter(pk__in=[job.pk for job in jobs]).order_by("pk"))
+
+    def over(self) -> None:
+        """The fault is over: from here on a job has to be done in time, whatever else is still to be mended."""
+        at = boottime()
+        if canary := patiently(lambda: self.works().dispatch(priority=100)):
+            self.canaries.append((canary.pk, at))
 
     def _open(self, jobs: Iterable[Job]) -> bool:
         found = Job.objects.exclude(status__in=FINAL).exclude(pk__in=self.unfinished)
@@ -110,15 +145,12 @@ class Scene:
 
     def effects(self, *whats: str) -> list[Effect]:
         """Return what was noted of these kinds, in order."""
-        path = self.folder / "effects"
-        found = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            what, job, attempt, pid, mark, at = line.split()
-            found.append(Effect(what, int(job), int(attempt), int(pid), float(mark), float(at)))
+        paths = [self.folder / "effects", *self.folder.glob("*/effects")]
+        found = [one for path in paths if path.exists() for one in noted_in(path)]
         return [one for one in found if not whats or one.what in whats]
 
     def started(
-        self, jobs: Iterable[Job], attempt: int = 1, deadline: float = 30.0
+        self, jobs: Iterable[Job], attempt: int = 1, deadline: float = DEADLINE
     ) -> list[Effect]:
         """Wait until an attempt of this number, or a later one, has started of each of these jobs."""
         wanted = {job.pk for job in jobs}
@@ -140,29 +172,25 @@ class Scene:
     # -- processes ---------------------------------------------------------------------------------
 
     def orphans(self) -> list[int]:
-        """Return the processes of this scene that are below no live worker, or that nobody reaps."""
-        owned = {pid for one in self.live() for pid in (one.pid, *descendants(one.pid))}
-        noted = {one.pid for one in self.effects() if one.pid not in owned and one.lives()}
-        noted |= {one.pid for one in self.effects("grandchild") if one.lives()}
-        marked = {one.pid for one in psutil.process_iter() if one.pid not in owned | {os.getpid()}}
-        return sorted(noted | {pid for pid in marked if self._is_marked(pid)})
+        """Return the processes of this scene that are there while no job runs, and should not be.
+
+        They are known by the environment, by the mark of their worker, or because a job has noted them.
+        """
+        named = {
+            one.pid
+            for one in psutil.process_iter()
+            if environment_has(one.pid, f"{TOKEN}={self.token}")
+        }
+        noted = {(one.pid, one.mark): one for one in self.effects()}.values()
+        live = self.live()
+        below = {pid for one in live for pid in descendants(one.pid)}
+        found = named | started_by(self.owners) | below
+        found |= {one.pid for one in noted if one.lives()}
+        belong = {pid for one in live for pid in (one.process.pid, *belonging(one))}
+        return sorted((found - belong) | zombies(below))
 
     def describe_orphans(self) -> list[str]:
-        """Return a line for each: what it is, whose child, and whether asleep, stopped or dead."""
-        found = []
-        for pid in self.orphans():
-            with suppress(psutil.NoSuchProcess):
-                one = psutil.Process(pid)
-                line = " ".join(one.cmdline())
-                found.append(f"{pid} of {one.ppid()}, {one.status()}: {line}")
-        return found
-
-    def _is_marked(self, pid: int) -> bool:
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as environment:
-                return f"{TOKEN}={self.token}".encode() in environment.read()
-        except OSError:
-            return False
+        return describe(self.orphans())
 
 
 def is_complete(process: WorkerProcess, size: int) -> bool:
@@ -170,16 +198,6 @@ def is_complete(process: WorkerProcess, size: int) -> bool:
     if "worker_registered" not in process.output():
         return False
     return len(children(launcher_of(process))) == size
-
-
-def taken(process: WorkerProcess) -> Baseline:
-    """Return what a supervisor takes of the machine now."""
-    return Baseline(len(os.listdir(f"/proc/{process.pid}/fd")), resident(process.pid))
-
-
-def launcher_of(process: WorkerProcess) -> int:
-    (pid,) = children(process.pid)
-    return pid
 
 
 def until_gone(effects: list[Effect], since: float, deadline: float = 10.0) -> float:

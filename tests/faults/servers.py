@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 import selectors
-import shutil
 import socket
-import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
 
-from ..postgres import QUICK, UNPRIVILEGED, Server
-from ..waiting import wait_until
+from ..pgbouncer import SOCKET
+from ..postgres import QUICK, Server
+from .scale import pass_time
 
 CRASHABLE = {**QUICK, "synchronous_commit": "on"}
 """What was committed outlives the server, though not the machine."""
-SOCKET = ".s.PGSQL.5432"
+DOWN = 1.0
+"""Seconds between a crash of the server and its start."""
+Crash = Callable[[], None]
 
 
 @contextmanager
@@ -49,8 +50,34 @@ def own_database(server: Server, env: dict[str, str]) -> Iterator[str]:
         call_command("migrate", verbosity=0)
         env["DATABASE_URL"] = env["TEST_DATABASE"] = server.url(name)
         yield name
-        with suppress(pytest.UsageError):
+        with suppress(ImproperlyConfigured):
             server.start()  # Where the test has left it stopped.
+
+
+@contextmanager
+def crashable(env: dict[str, str]) -> Iterator[Crash | None]:
+    """Make a database on a server of its own, see `own_database`, and yield what makes that crash and come back.
+
+    Yields None where the database is no PostgreSQL, and stays where it is.
+    """
+    if connection.vendor != "postgresql":
+        yield None
+        return
+    server = Server(CRASHABLE)
+
+    def crash() -> None:
+        server.stop("immediate")
+        pass_time(DOWN)
+        server.start()
+
+    with own_database(server, env):
+        yield crash
+
+
+def an_event_that_is_set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 class CuttingProxy:
@@ -62,6 +89,8 @@ class CuttingProxy:
         self.pattern = re.compile(b"never")
         self.left = 0
         self.cuts = 0
+        self.passes_on = an_event_that_is_set()
+        """Of the connections from now on."""
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(folder / SOCKET))
         self.listener.listen()
@@ -70,6 +99,11 @@ class CuttingProxy:
     def cut(self, pattern: bytes) -> None:
         """Cut one connection: the next that sends `pattern`, once the server has answered to it."""
         self.pattern, self.left = re.compile(pattern, re.DOTALL), 1
+
+    def swallow(self) -> None:
+        """Keep the connections that there are, and hand on nothing more of what they carry."""
+        self.passes_on.clear()
+        self.passes_on = an_event_that_is_set()
 
     def close(self) -> None:
         with suppress(OSError):
@@ -88,9 +122,10 @@ class CuttingProxy:
             server.connect(self.upstream)
             selector.register(client, selectors.EVENT_READ, server)
             selector.register(server, selectors.EVENT_READ, client)
-            is_cut = False
+            is_cut, passes_on = False, self.passes_on
             while True:
                 for key, _ in selector.select():
+                    passes_on.wait()
                     data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
                     if not data or (is_cut and key.fileobj is server):
                         return
@@ -98,37 +133,3 @@ class CuttingProxy:
                     if key.fileobj is client and self.left and self.pattern.search(data):
                         self.left, is_cut = 0, True
                         self.cuts += 1
-
-
-PGBOUNCER = """
-[databases]
-* = host={upstream} user=postgres
-
-[pgbouncer]
-unix_socket_dir = {folder}
-listen_addr =
-listen_port = 5432
-auth_type = any
-pool_mode = transaction
-default_pool_size = 20
-max_client_conn = 200
-logfile = {folder}/log
-pidfile = {folder}/pid
-"""
-
-
-@contextmanager
-def pgbouncer(folder: Path, upstream: Path) -> Iterator[Path]:
-    """Run PgBouncer in transaction mode before a server; yields the folder of its socket."""
-    program = shutil.which("pgbouncer")
-    if program is None:
-        pytest.skip("Debian's pgbouncer is not installed")
-    (folder / "ini").write_text(PGBOUNCER.format(folder=folder, upstream=upstream))
-    shutil.chown(folder, UNPRIVILEGED)
-    process = subprocess.Popen([program, "-q", folder / "ini"], user=UNPRIVILEGED)
-    try:
-        wait_until((folder / SOCKET).exists, message="pgbouncer listens")
-        yield folder
-    finally:
-        process.terminate()
-        process.wait()

@@ -1,7 +1,8 @@
 """The soak, from the command line: `python -m tests.faults.soak --minutes 10 --database postgresql`.
 
 The seed of the faults is printed first. It ends in one line, and exits with 1 unless nothing was
-lost, nothing ended twice, nothing overlapped and nothing was left behind.
+lost, nothing ended twice, nothing overlapped and nothing was left behind. What holds after every fault
+is checked as well, and is a traceback where it does not.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ def main() -> int:
     os.environ["TEST_DATABASE"] = options.database
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
+    from .invariants import kept
     from .soaking import Soak
     from .standalone import scene_of_its_own
 
     print(f"seed {options.seed}, {options.minutes:g} minutes, {options.database}", flush=True)
-    with tempfile.TemporaryDirectory() as folder, scene_of_its_own(Path(folder)) as scene:
-        soak = Soak(scene, options.seed)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        scene_of_its_own(Path(folder)) as (scene, crash),
+        kept(scene),
+    ):
+        soak = Soak(scene, options.seed, crash)
         result = soak.run(options.minutes * 60, options.jobs)
         if not result.ok:
-            print(scene.story())
+            print(*soak.orphans, scene.story(), sep="\n")
     print(", ".join(f"{count} × {name}" for name, count in sorted(soak.done.items())))
     print(result)
     return not result.ok

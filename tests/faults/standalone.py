@@ -8,14 +8,17 @@ from pathlib import Path
 
 from django.db import connection
 
+from jobs.signals import job_dispatched
+
 from ..database import live_environment
 from ..worker.conftest import QUICK, WorkerProcess
 from .scene import Scene
+from .servers import Crash, crashable
 
 
 @contextmanager
-def scene_of_its_own(folder: Path) -> Iterator[Scene]:
-    """Make a test database and yield a scene on it; both are gone afterwards."""
+def scene_of_its_own(folder: Path) -> Iterator[tuple[Scene, Crash | None]]:
+    """Make a test database and yield a scene on it, and what crashes its server; all are gone afterwards."""
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0)
     variables = live_environment(connection.settings_dict)
@@ -29,7 +32,10 @@ def scene_of_its_own(folder: Path) -> Iterator[Scene]:
         return started[-1]
 
     try:
-        yield Scene(start, folder, variables)
+        with crashable(variables) as crash:
+            scene = Scene(start, folder, variables)
+            job_dispatched.connect(scene.note_dispatched)
+            yield scene, crash
     finally:
         for one in started:
             one.stop()

@@ -14,7 +14,9 @@ from jobs.states import JobStatus, Reason
 from jobs.worker.processes import boottime
 
 from .. import sample_jobs as sample
-from ..waiting import wait_until
+from .. import unruly_jobs as unruly
+from ..waiting import DEADLINE, wait_until
+from ..worker.conftest import add_app
 from .conftest import Figure
 from .fault_jobs import Dies, Stalls, TakesGigabyte
 from .scale import scaled
@@ -62,7 +64,7 @@ def test_09_every_way_to_die_is_told_by_its_reason(scene: Scene, figure: Figure)
 
 def test_10_a_job_over_its_memory_limit_is_ended_alone(scene: Scene, figure: Figure) -> None:
     worker = scene.ready()
-    job = sample.Grows().dispatch()
+    job = unruly.Grows().dispatch()
     (job,) = scene.finish(job)
     attempt = Attempt.objects.get(job=job)
     assert (attempt.job.status, attempt.reason) == (JobStatus.FAILED, Reason.MEMORY)
@@ -101,12 +103,24 @@ def test_10_the_kernel_out_of_memory_ends_the_job_not_its_worker(
             (group / "cgroup.procs").write_text(str(pid))
         job = TakesGigabyte(folder=str(scene.folder)).dispatch()
         (job,) = scene.finish(job)
-        assert Attempt.objects.get(job=job).reason == Reason.SIGNAL
+        attempt = Attempt.objects.get(job=job)
+        assert attempt.reason == Reason.SIGNAL
+        assert "out of memory" in attempt.error_message
+        assert kills_by_memory(group) >= 1
         assert worker.process.poll() is None
-        figure("worker restarts 0")
+        figure(f"limit 400 MiB: {attempt.error_message!r}; worker restarts 0")
         worker.stop()
     finally:
         wait_until(lambda: removed(group), message="the group is empty")
+
+
+def kills_by_memory(group: Path) -> int:
+    """Return how many processes of a group the kernel has killed for want of memory."""
+    for name in ("memory.events", "memory.oom_control"):
+        if (group / name).exists():
+            lines = (group / name).read_text().splitlines()
+            return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    raise AssertionError(f"{group} tells of no kills")
 
 
 def removed(group: Path) -> bool:
@@ -121,26 +135,15 @@ def test_12_a_process_that_stalls_while_it_starts_is_ended(
     scene: Scene, database_env: dict[str, str], figure: Figure, tmp_path: Path
 ) -> None:
     patience = scaled(60, 2)
-    package = tmp_path / "stallingapp"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "apps.py").write_text(STALLING_APP)
-    (tmp_path / "stalling_settings.py").write_text(
-        "from tests.settings import *\n"
-        "INSTALLED_APPS = [*INSTALLED_APPS, 'stallingapp.apps.Stalling']\n"
-    )
     kept = dict(database_env)
-    database_env |= {
-        "DJANGO_SETTINGS_MODULE": "stalling_settings",
-        "PYTHONPATH": str(tmp_path),
-        "STALL": str(tmp_path / "stall"),
-    }
+    add_app(tmp_path, "stallingapp", {"apps.py": STALLING_APP}, database_env)
+    database_env["STALL"] = str(tmp_path / "stall")
     (tmp_path / "stall").touch()
     worker = scene.worker(
         "--concurrency", "1", START_METHOD="exec", BOOT_TIMEOUT=patience, LEASE=600
     )
     database_env.update(kept)
-    wait_until(lambda: "worker_registered" in worker.output(), 30.0, worker.output)
+    wait_until(lambda: "worker_registered" in worker.output(), DEADLINE, worker.output)
     began = time.monotonic()
     wait_until(lambda: "child_did_not_boot" in worker.output(), patience + 20.0, worker.output)
     took = time.monotonic() - began

@@ -23,9 +23,26 @@ SIZES = {
     "one line": 10_000_000,
     "bytewise": scaled(1_000_000, 20_000),
     "all bytes": 0,
+    "split": 50,
+    "progress": scaled(1_000_000, 50_000),
+    "binary": scaled(10_000_000, 1_000_000),
     "many lines": scaled(1_000_000, 50_000),
     "left writing": 0,
 }
+KEPT = {
+    "one line": ["xxx", "x\n"],
+    "bytewise": ["eee"],
+    "all bytes": ["\\xff", "\ufffd\x01", "€\n\r10 %\r20 %\r\ufffd\n"],
+    "split": ["ü€😀" * 50],
+    "progress": [
+        f"\r  0 of {SIZES['progress']}\r  1",
+        f"\r{SIZES['progress']} of {SIZES['progress']}\n",
+    ],
+    "binary": ["\\x"],
+    "many lines": ["line 0\nline 1\n", f"\nline {SIZES['many lines'] - 1}\n"],
+    "left writing": ["the job is over\n"],
+}
+"""How → what is to be found of its output, at the beginning, in the middle or at the end."""
 
 
 @pytest.mark.parametrize("how", SIZES)
@@ -40,6 +57,9 @@ def test_41_output_of_any_shape_is_kept_within_its_cap(
     attempt = Attempt.objects.get(job=job)
     assert stored(attempt) <= CAP
     assert "\0" not in attempt.output
+    assert [text for text in KEPT[how] if text not in attempt.output] == []
+    if attempt.output_dropped:
+        assert stored(attempt) > CAP / 2
     figure(f"{how}: {attempt.output_bytes:,} bytes in {took:.1f} s, {stored(attempt):,} kept")
 
 

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import pytest
 
 from .conftest import Figure
-from .scale import nightly, scaled
+from .invariants import kept
+from .scale import scaled
 from .scene import Scene
+from .servers import Crash, crashable
 from .soaking import Soak
 
 SEED = 50
+JOBS = 20
+"""Each second."""
+CLEAN = r"jobs (\d+) lost 0 dup-outcome 0 overlap 0 orphans 0 rss [+-]\d+% fds [+-][01]"
 
 
-@nightly
+@pytest.fixture
+def crash(live_database: None, database_env: dict[str, str]) -> Iterator[Crash | None]:
+    with crashable(database_env) as found:
+        yield found
+
+
 @pytest.mark.timeout(1200)
-def test_50_soak(bare_scene: Scene, figure: Figure) -> None:
-    seconds = scaled(120, 20)
-    soak = Soak(bare_scene, SEED)
-    result = soak.run(seconds, jobs=seconds * 30)
-    figure(f"seed {SEED}, {seconds} s: {result}")
-    assert result.ok, f"{result}\n{bare_scene.describe_orphans()}\n{bare_scene.story()}"
-    assert sum(soak.done.values()) >= seconds / 4
+def test_50_soak(crash: Crash | None, bare_scene: Scene, figure: Figure) -> None:
+    seconds = scaled(120, 15)
+    soak = Soak(bare_scene, SEED, crash)
+    with kept(bare_scene):
+        result = soak.run(seconds, jobs=seconds * JOBS)
+        figure(f"seed {SEED}, {seconds} s: {result}")
+        found = re.fullmatch(CLEAN, str(result))
+        assert found, f"{result}\n{soak.orphans}\n{bare_scene.story()}"
+        assert int(found[1]) == seconds * JOBS
+        assert result.ok, result
+    assert soak.done.keys() == soak.faults.keys()

@@ -16,15 +16,17 @@ from jobs.states import AttemptStatus, JobStatus, Reason, WorkerStatus
 from jobs.worker.processes import boottime
 
 from ..waiting import wait_until
-from ..worker.conftest import WorkerProcess
+from ..worker.conftest import WorkerProcess, launcher_of
 from .conftest import Figure
 from .fault_jobs import Kills
 from .invariants import ORPHANS_GONE
-from .scale import nightly, pass_time, scaled
-from .scene import Scene, launcher_of, until_gone
+from .scale import at_most, nightly, pass_time, scaled
+from .scene import Scene, until_gone
 
 pytestmark = pytest.mark.usefixtures("live_database")
 RUNNING = scaled(50, 8)
+RUN_AGAIN = 3.0
+"""Seconds until a worker of the same host has taken over all jobs of one that was killed."""
 
 
 def crowd(scene: Scene) -> list[Job]:
@@ -50,6 +52,7 @@ def rounds_of_killing(
         second = scene.ready(RUNNING, LEASE=60)
         killed_at = boottime()
         os.kill(victim(first), signal.SIGKILL)
+        scene.over()
         wanted = {job.pk for job in jobs}
         here = [one for one in scene.effects("start", "grandchild") if one.job in wanted]
         gone.append(until_gone([one for one in here if one.attempt == 1], killed_at))
@@ -82,6 +85,7 @@ def test_01_jobs_of_a_killed_worker_run_again_elsewhere(scene: Scene, figure: Fi
     gone, again = rounds_of_killing(scene, lambda process: process.pid)
     figure(summary(gone, again))
     assert max(gone) <= ORPHANS_GONE
+    assert max(again) <= at_most(RUN_AGAIN)
     assert Attempt.objects.filter(reason=Reason.WORKER_LOST).count() >= RUNNING
 
 
@@ -90,19 +94,49 @@ def test_01_jobs_of_a_killed_launcher_run_again(scene: Scene, figure: Figure) ->
     gone, again = rounds_of_killing(scene, launcher_of)
     figure(summary(gone, again))
     assert max(gone) <= ORPHANS_GONE
+    assert max(again) <= at_most(RUN_AGAIN)
 
 
-def test_01_jobs_of_a_killed_worker_and_launcher_run_again(scene: Scene, figure: Figure) -> None:
+@pytest.mark.parametrize("successor", ["is there", "comes later"])
+def test_01_nothing_is_left_of_a_worker_killed_with_its_launcher(
+    scene: Scene, figure: Figure, successor: str
+) -> None:
+    """The kernel ends the jobs. What they have started has no parent left, and nothing but its mark."""
     first = scene.ready()
-    jobs = scene.dispatch(2, seconds=600, once=True)
-    began = scene.started(jobs, deadline=60.0)
-    scene.ready()
-    launcher, killed_at = launcher_of(first), boottime()
+    jobs = scene.dispatch(2, seconds=600, once=True, grandchild=True)
+    scene.started(jobs, deadline=60.0)
+    until_grandchildren(scene, len(jobs))
+    if successor == "is there":
+        scene.ready()
+    began, launcher, killed_at = scene.effects(), launcher_of(first), boottime()
+    os.kill(launcher, signal.SIGSTOP)  # Else it may end them between the two kills.
     first.send(signal.SIGKILL)
     os.kill(launcher, signal.SIGKILL)
-    until_gone(began, killed_at)
+    first.ended()
+    if successor == "comes later":
+        assert any(one.lives() for one in began)
+        killed_at = boottime()
+        scene.worker()
     again = scene.started(jobs, attempt=2)
-    figure(f"run again after {max(one.at for one in again) - killed_at:.2f} s")
+    assert not any(one.lives() for one in began)
+    took = max(one.at for one in again) - killed_at
+    figure(f"the other worker {successor}: run again after {took:.2f} s, nothing left")
+
+
+def test_01_a_worker_killed_with_its_process_group_takes_its_jobs_along(
+    scene: Scene, figure: Figure
+) -> None:
+    """As with `kill -9 -- -$PGID`, or a shell that ends its jobs: the launcher is in no group of theirs."""
+    first = scene.ready()
+    jobs = scene.dispatch(2, seconds=600, once=True, grandchild=True)
+    scene.started(jobs, deadline=60.0)
+    until_grandchildren(scene, len(jobs))
+    began, killed_at = scene.effects(), boottime()
+    os.killpg(first.pid, signal.SIGKILL)
+    gone = until_gone(began, killed_at)
+    assert gone <= ORPHANS_GONE
+    first.ended()
+    figure(f"all processes gone after {gone:.2f} s, with no other worker there")
 
 
 def test_01_a_stopped_launcher_of_a_killed_worker_runs_nothing_twice(
@@ -196,20 +230,26 @@ def test_05_a_worker_without_a_database_can_be_stopped(
     figure(f"without a database gone after {time.monotonic() - told_at:.2f} s")
 
 
-def test_11_a_job_that_kills_its_worker_runs_out_of_attempts(scene: Scene, figure: Figure) -> None:
+# The last: those beside it run each time that it does, and never get to their end before.
+@pytest.mark.parametrize(
+    ("processes", "count", "seconds"), [(4, 20, 0.2), (8, 20, 0.2), (4, 3, 3.0)]
+)
+def test_11_a_job_that_kills_its_worker_runs_out_of_attempts(
+    scene: Scene, figure: Figure, processes: int, count: int, seconds: float
+) -> None:
     poison = Kills(folder=str(scene.folder), whom="worker").dispatch(priority=10)
-    good = scene.dispatch(20, seconds=0.2)
+    good = scene.dispatch(count, seconds=seconds)
     starts = 0
 
     def supervise() -> bool:
         nonlocal starts
         if not scene.live():
-            scene.worker("--concurrency", "4")
+            scene.worker("--concurrency", str(processes))
             starts += 1
         poison.refresh_from_db()
         return poison.is_finished
 
-    wait_until(supervise, 60.0, scene.story)
+    wait_until(supervise, 120.0, scene.story)
     scene.finish(*good)
     tries = sum(one.job == poison.pk for one in scene.effects("start"))
     assert poison.status == JobStatus.FAILED
@@ -217,7 +257,10 @@ def test_11_a_job_that_kills_its_worker_runs_out_of_attempts(scene: Scene, figur
     assert {one.status for one in scene.finish(*good)} == {JobStatus.COMPLETED}
     spent = set(Job.objects.filter(pk__in=[one.pk for one in good]).values_list("attempts_spent"))
     assert spent == {(1,)}
-    figure(f"{tries} starts for max_attempts {Kills.max_attempts}, neighbours 20/20 at no cost")
+    figure(
+        f"{tries} starts for max_attempts {Kills.max_attempts}, "
+        f"neighbours {count}/{count} at no cost, {processes} processes"
+    )
 
 
 @nightly

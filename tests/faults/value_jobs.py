@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from random import Random
 from typing import Any
 
 from jobs import BackgroundJob
@@ -72,6 +76,19 @@ class Unspeakable(Exception):
     __repr__ = __str__
 
 
+SECRET = "".join(["not", "for", "everybody"])
+"""Put together here, so that no line of source shows it."""
+
+
+def secret() -> Exception:
+    """Return an exception with a secret beside it, in a variable of the frame that raised it."""
+    try:
+        password = SECRET
+        raise ValueError(f"wrong password of {len(password)} letters")
+    except ValueError as error:
+        return error
+
+
 def circle() -> Exception:
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
@@ -92,6 +109,10 @@ ODD: dict[str, Callable[[], BaseException]] = {
     "NUL and surrogates": lambda: ValueError("a\0b\ud800c"),
     "circle": circle,
     "chain": chain,
+    "secret in a variable": secret,
+    "password of a URL": lambda: ConnectionError(
+        f"no answer from postgres://jobs:{SECRET}@db.example/jobs"
+    ),
     "group": lambda: ExceptionGroup("several", [ValueError("one"), Unspeakable()]),
     "KeyboardInterrupt": lambda: KeyboardInterrupt(),
     "GeneratorExit": lambda: GeneratorExit(),
@@ -128,6 +149,23 @@ def all_bytes(size: int) -> None:
     write(b"\xac\n\r10 %\r20 %\r\0\n")
 
 
+def split(size: int) -> None:
+    """Write characters of several bytes, each byte by itself."""
+    for byte in "ü€😀".encode() * size:
+        write(bytes([byte]))
+        time.sleep(0.001)
+
+
+def progress(size: int) -> None:
+    for number in range(size + 1):
+        write(b"\r%3d of %d" % (number, size))
+    write(b"\n")
+
+
+def binary(size: int) -> None:
+    write(Random(41).randbytes(size))
+
+
 def many_lines(size: int) -> None:
     write(b"".join(b"line %d\n" % number for number in range(size)))
 
@@ -140,15 +178,19 @@ def flood(size: int) -> None:
     write(b"last line\n")
 
 
-def left_writing(size: int) -> None:
+def left_writing(size: int) -> int:
     write(b"the job is over\n")
-    subprocess.Popen(["sh", "-c", "while :; do echo still here; done"], start_new_session=True)
+    writer = ["sh", "-c", "while :; do echo still here; done"]
+    return subprocess.Popen(writer, start_new_session=True).pid
 
 
-FLOODS: dict[str, Callable[[int], None]] = {
+FLOODS: dict[str, Callable[[int], int | None]] = {
     "one line": one_line,
     "bytewise": bytewise,
     "all bytes": all_bytes,
+    "split": split,
+    "progress": progress,
+    "binary": binary,
     "many lines": many_lines,
     "flood": flood,
     "left writing": left_writing,
@@ -163,4 +205,18 @@ class Pours(Noting):
 
     def handle(self) -> None:
         with self.noted():
-            FLOODS[self.how](self.size)
+            if writer := FLOODS[self.how](self.size):
+                self.note("grandchild", writer)
+
+
+class Talks(Noting):
+    """Writes a line and tells how far it is, five times a second, until the file `go` appears."""
+
+    def handle(self) -> None:
+        with self.noted():
+            for number in itertools.count():
+                if (Path(self.folder) / "go").exists():
+                    return
+                sys.stdout.write(f"line {number} of something that goes on\n")
+                self.progress(number, number + 100, "on its way")
+                time.sleep(0.2)
