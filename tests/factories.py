@@ -18,13 +18,14 @@ from jobs.models import (
     Operation,
     OutputChunk,
     Queue,
+    Tag,
     Worker,
 )
 from jobs.output import Line, decode, encode, source_bits
 from jobs.states import FINAL, AttemptStatus, JobStatus, WorkerStatus
 
 
-def make_job(status: str = JobStatus.QUEUED, **values: Any) -> Job:
+def make_job(status: str = JobStatus.QUEUED, tags: Sequence[str] = (), **values: Any) -> Job:
     """Store one job that satisfies every constraint of its status."""
     now = timezone.now()
     defaults: dict[str, Any] = {
@@ -37,7 +38,9 @@ def make_job(status: str = JobStatus.QUEUED, **values: Any) -> Job:
         defaults |= {"started_at": now - timedelta(seconds=2), "finished_at": now}
     elif status == JobStatus.RUNNING:
         defaults |= {"started_at": now - timedelta(seconds=2)}
-    return Job.objects.create(status=status, **(defaults | values))
+    job = Job.objects.create(status=status, **(defaults | values))
+    Tag.objects.bulk_create(Tag(job=job, job_number=job.pk, name=name) for name in tags)
+    return job
 
 
 def make_attempt(job: Job, status: str = AttemptStatus.COMPLETED, **values: Any) -> Attempt:

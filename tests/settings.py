@@ -23,3 +23,6 @@ DATABASES["default"]["TEST"] = names_of_this_run(DATABASES["default"])
 JOBS_FAULT_POINTS = True
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Each test client has a chain of middleware of its own, and each would list all static files first.
+WHITENOISE_AUTOREFRESH = True

@@ -139,6 +139,15 @@ def assert_same_sums(found: QuerySet[Rollup], known: rollups.Tally) -> None:
         assert lower <= (whole.ran.percentile(percent) or 0) <= upper
 
 
+def test_the_failed_jobs_of_the_fixture_are_in_the_group_of_their_error(filled: int) -> None:
+    jobs = Job.objects.exclude(error_type="")
+    assert jobs.exists()
+    for job in jobs:
+        like = likeness(job.job_class, job.error_type, job.error_message)
+        assert job.error_group == like.fingerprint
+    assert not Job.objects.filter(error_type="", error_group__isnull=False).exists()
+
+
 def test_the_error_groups_of_the_fixture_agree_with_its_attempts(filled: int) -> None:
     failed = Attempt.objects.filter(status=AttemptStatus.FAILED).select_related("job")
     known = Counter(
@@ -218,7 +227,7 @@ def test_a_measure_that_failed_is_shown_as_such_with_the_reason() -> None:
         assert table.endswith("jobs on sqlite, latency: LostOrTwice: of 2 jobs 1 did not run")
 
 
-@pytest.mark.parametrize("kind", ["figures", "peers"])
+@pytest.mark.parametrize("kind", ["figures", "pages", "peers"])
 def test_the_document_has_a_place_for_each_table(kind: str, tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     before = tables.DOCUMENT.read_text(encoding="utf-8")

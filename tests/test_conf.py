@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobs.conf import TYPES, BadSetting, Settings, conf, read
+from jobs.conf import PREFIX, TYPES, BadSetting, Settings, conf, read
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have none but those of each test: the environment may have been set for all tests."""
+    for name in TYPES:
+        monkeypatch.delenv(f"{PREFIX}{name}", raising=False)
 
 
 def test_a_setting_has_its_default():

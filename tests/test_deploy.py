@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from django.core.management import get_commands, load_command_class
 
 from jobs.conf import PREFIX, TYPES, Settings
@@ -91,15 +93,35 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert str(unit) not in ran.stderr
 
 
-def test_the_manifest_is_plain_yaml() -> None:
-    for number, line in enumerate(MANIFEST.splitlines(), 1):
-        content = line.lstrip(" ")
-        assert "\t" not in line, number
-        assert (len(line) - len(content)) % 2 == 0, f"line {number} is indented by an odd number"
-        assert re.match(r"(#|- )|[\w/.-]+:( |$)", content), f"line {number}: {line}"
+@pytest.fixture
+def pod() -> dict[str, Any]:
+    """What the manifest says of each pod, as Kubernetes reads it."""
+    loaded: dict[str, Any] = yaml.safe_load(MANIFEST)
+    return loaded["spec"]["template"]  # type: ignore[no-any-return]
 
 
-def test_the_manifest_parses() -> None:
-    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed here")
-    worker = yaml.safe_load(MANIFEST)["spec"]["template"]["spec"]["containers"][0]
-    assert worker["livenessProbe"]["exec"]["command"][2:] == ["jobhealth", "worker", "--here"]
+def test_the_deployment_selects_its_own_pods(pod: dict[str, Any]) -> None:
+    selected = yaml.safe_load(MANIFEST)["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= pod["metadata"]["labels"].items()
+
+
+def test_the_environment_of_the_container_is_text(pod: dict[str, Any]) -> None:
+    """Kubernetes refuses a manifest whose variables are numbers."""
+    (worker,) = pod["spec"]["containers"]
+    assert all(isinstance(one["value"], str) for one in worker["env"])
+
+
+def test_the_probes_ask_for_the_worker_in_this_container(pod: dict[str, Any]) -> None:
+    (worker,) = pod["spec"]["containers"]
+    for probe in ("startupProbe", "livenessProbe"):
+        assert worker[probe]["exec"]["command"][2:] == ["jobhealth", "worker", "--here"]
+        assert worker[probe]["periodSeconds"] <= 60
+
+
+def test_the_manifest_uses_no_key_that_kubernetes_does_not_know(pod: dict[str, Any]) -> None:
+    (worker,) = pod["spec"]["containers"]
+    assert set(pod["spec"]) == {"terminationGracePeriodSeconds", "containers"}
+    known = {"name", "image", "command", "env", "envFrom", "resources"}
+    assert set(worker) == known | {"startupProbe", "livenessProbe"}
+    for probe in ("startupProbe", "livenessProbe"):
+        assert set(worker[probe]) == {"exec", "periodSeconds", "timeoutSeconds", "failureThreshold"}

@@ -60,6 +60,14 @@ def declare(**body: Any) -> type[BackgroundJob]:
         ("queue", "a\0", r"queue is 'a\x00': expected printable characters"),
         ("abstract", 1, "abstract is 1: expected bool"),
         ("aliases", "shop.Bill", "aliases is 'shop.Bill': expected list"),
+        ("tags", "mail", "tags is 'mail': expected list"),
+        ("tags", [7], "tags is [7]: expected str"),
+        ("tags", [""], "tags is ['']: expected str of length >= 1"),
+        ("tags", ["x" * 51], "tags is ['xxx"),
+        ("tags", [str(n) for n in range(11)], "tags is ['0', "),
+        ("tags", ["a,b"], "a tag is 'a,b': expected printable characters without a comma"),
+        ("tags", ["a\n"], "a tag is 'a\\n': expected printable characters"),
+        ("tags", ["a "], "a tag is 'a ': expected printable characters without a comma, no space"),
     ],
 )
 def test_an_impossible_option_is_refused_with_the_class(option: str, value: Any, problem: str):

@@ -14,12 +14,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "jobs"
 
 LAYERS = [
     {"exceptions", "states", "signals", "output"},
-    {"conf", "retries", "routing", "histograms", "fingerprints", "faultpoints"},
-    {"registry", "options", "arguments"},
+    {"conf", "retries", "routing", "histograms", "fingerprints", "faultpoints", "redaction"},
+    {"registry", "options", "arguments", "origins"},
     {"models"},
-    {"lifecycle", "statistics", "error_groups", "health", "selection"},
-    {"job", "schedules"},
-    {"worker", "web", "urls", "templatetags"},
+    {"lifecycle", "statistics", "usual", "error_groups", "health", "selection"},
+    {"job", "running", "schedules"},
+    {"worker", "web", "urls", "templatetags", "middleware"},
     {"admin", "checks", "backends"},
     {"apps"},
     {"management"},

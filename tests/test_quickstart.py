@@ -24,6 +24,8 @@ from jobs.states import JobStatus
 from jobsystem.management.commands import quickstart
 from jobsystem.samples import dispatch_samples
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 Wait = Callable[..., Any]
 

@@ -14,6 +14,8 @@ from jobsystem import jobs as reference
 from jobsystem.models import Contact
 from jobsystem.samples import CONTACTS, dispatch_samples
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 
 LIST = "name,email\nAda Lovelace,ada@example.com\nNobody,\nAda King, ADA@example.com \n"
@@ -84,6 +86,17 @@ def test_a_list_without_its_columns_fails_at_the_first_attempt(run_worker) -> No
     assert last_attempt(job).number == 1
     assert job.status == JobStatus.FAILED
     assert "name and email" in job.error_message
+
+
+def test_a_job_that_dispatches_others_is_where_they_came_from(run_worker) -> None:
+    job = reference.RemindAll(names=["Ada", "Grace"]).dispatch()
+    assert job.tags == ("reminders", "for:Ada", "for:Grace")
+    run_worker()
+    job.refresh_from_db()
+    assert job.result == 2
+    reminders = Job.objects.filter(parent_id=job.pk).order_by("pk")
+    assert [one.result for one in reminders] == ["write to Ada", "write to Grace"]
+    assert {one.tags for one in reminders} == {("reminders",)}
 
 
 def test_a_flaky_job_succeeds_at_its_third_attempt(run_worker) -> None:

@@ -161,6 +161,16 @@ def test_a_module_that_fails_is_kept_by_name_and_stops_nobody(
     assert registry.find("jobsystem.LongJob") is not None
 
 
+def test_a_class_that_should_be_in_a_broken_module_is_told_from_one_that_is_gone(broken_app: Path):
+    (broken_app / "jobs.py").write_text("1 / 0")
+    with override_settings(INSTALLED_APPS=["brokenapp", "jobsystem"]):
+        registry.autodiscover()
+        why = "brokenapp.jobs cannot be imported: ZeroDivisionError: division by zero"
+        assert registry.broken_module("brokenapp.Any") == why
+        assert registry.broken_module("jobsystem.Gone") == ""
+        assert registry.broken_module("nowhere.Gone") == ""
+
+
 def test_a_module_that_was_mended_is_no_longer_reported(broken_app: Path):
     (broken_app / "jobs.py").write_text("1 / 0")
     with override_settings(INSTALLED_APPS=["brokenapp"]):

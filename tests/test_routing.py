@@ -60,6 +60,30 @@ def test_a_queue_with_a_database_of_its_own_is_dispatched_to_and_worked_on_there
     assert rows(bulk, "SELECT status FROM jobs_job") == ["completed"]
 
 
+def test_a_process_of_such_a_database_hands_the_jobs_of_other_queues_on(
+    manage: Manage, tmp_path: Path
+) -> None:
+    manage("shell", "-c", DISPATCH.replace("reports", "mail"), DATABASE="bulk")
+    manage("shell", "-c", DISPATCH, DATABASE="bulk")
+    assert rows(tmp_path / "main.sqlite3", "SELECT queue FROM jobs_job") == ["mail"]
+    assert rows(tmp_path / "bulk.sqlite3", "SELECT queue FROM jobs_job") == ["reports"]
+
+
+def test_a_job_in_another_database_is_no_parent(manage: Manage, tmp_path: Path) -> None:
+    imports, dispatch = DISPATCH.split("; ")
+    lines = [
+        "from jobs.origins import of_job",
+        imports,
+        f"with of_job(7, 'shop.Report'): {dispatch}",
+    ]
+    for alias in ("default", "bulk"):
+        manage("shell", "-c", "\n".join(lines), DATABASE=alias)
+    assert rows(tmp_path / "bulk.sqlite3", "SELECT parent_id FROM jobs_job ORDER BY id") == [
+        None,
+        7,
+    ]
+
+
 def test_a_database_for_queues_has_the_tables_of_jobs_and_no_others(
     manage: Manage, tmp_path: Path
 ) -> None:

@@ -207,5 +207,5 @@ def test_a_series_that_cannot_be_drawn_says_why(
 @pytest.mark.parametrize("passed", [0.2, 0.9, 59.9])
 def test_the_step_under_way_counts_from_its_first_moment(passed: float) -> None:
     end = NOON + timedelta(seconds=passed)
-    steps = statistics.trend(Rollup.objects.none(), NOON - HOUR, end, MINUTE)
+    steps, _ = statistics.trend_and_classes(Rollup.objects.none(), NOON - HOUR, end, MINUTE)
     assert steps[-1].start == NOON

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+DEADLINE = 45.0
+"""Seconds to wait for what takes a moment, on a machine that has much else to do."""
 INTERVAL = 0.02
 """Seconds between two looks."""
 
@@ -14,7 +16,7 @@ T = TypeVar("T")
 
 def wait_until(
     condition: Callable[[], T],
-    deadline: float = 20.0,
+    deadline: float = DEADLINE,
     message: str | Callable[[], str] = "",
     interval: float = INTERVAL,
 ) -> T:

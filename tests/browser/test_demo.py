@@ -10,9 +10,6 @@ from jobs.models import Job
 from jobsystem.jobs import ChattyJob, ImportContacts, LongJob, Segfaults
 from tests.waiting import wait_until
 
-SOON = 20_000
-"""Milliseconds that a worker may take for something short."""
-
 CONTACTS = "name,email\nAna,ana@example.org\nBo,not an address\n"
 
 
@@ -25,7 +22,7 @@ def test_jobs_are_seen_to_finish_without_a_reload(open_page, worker) -> None:
     page.get_by_label("Refresh every").select_option("2")
     page.evaluate("document.body.dataset.loaded = 'once'")
     job = ImportContacts(csv_text=CONTACTS).dispatch()
-    expect(row(page, job).get_by_text("Completed")).to_be_visible(timeout=SOON)
+    expect(row(page, job).get_by_text("Completed")).to_be_visible()
     assert page.evaluate("document.body.dataset.loaded") == "once"
     row(page, job).get_by_role("link", name="ImportContacts").click()
     expect(page.get_by_text('"stored": 1')).to_be_visible()
@@ -35,10 +32,10 @@ def test_a_running_job_is_cancelled_and_seen_to_end(open_page, worker) -> None:
     job = LongJob(seconds=600).dispatch()
     page = open_page()
     page.get_by_label("Refresh every").select_option("2")
-    expect(row(page, job).get_by_text("Running")).to_be_visible(timeout=SOON)
+    expect(row(page, job).get_by_text("Running")).to_be_visible()
     row(page, job).get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("was asked to stop")).to_be_visible()
-    expect(row(page, job).get_by_text("Cancelled")).to_be_visible(timeout=SOON)
+    expect(row(page, job).get_by_text("Cancelled")).to_be_visible()
     row(page, job).get_by_role("link", name="LongJob").click()
     expect(page.get_by_text("Cancel asked for by ana")).to_be_visible()
     page.get_by_role("link", name="Log", exact=True).click()
@@ -49,7 +46,7 @@ def test_a_failed_job_is_retried(open_page, worker) -> None:
     job = Segfaults().dispatch()
     page = open_page()
     page.get_by_label("Refresh every").select_option("2")
-    expect(row(page, job).get_by_text("Failed")).to_be_visible(timeout=SOON)
+    expect(row(page, job).get_by_text("Failed")).to_be_visible()
     page.get_by_role("navigation", name="Status").get_by_text("Failed").click()
     row(page, job).get_by_role("button", name="Retry").click()
     expect(page.get_by_text("is queued again")).to_be_visible()
@@ -66,8 +63,8 @@ def test_a_log_is_followed_while_it_is_written(open_page, worker) -> None:
     wait_until(lambda: job.attempts.exists())
     page = open_page(f"{job.get_absolute_url()}attempts/1/")
     log = page.locator("#log")
-    expect(log.get_by_text("line 80 of 80 on standard output")).to_be_visible(timeout=SOON)
-    expect(page.get_by_text("End of the log")).to_be_visible(timeout=SOON)
+    expect(log.get_by_text("line 80 of 80 on standard output")).to_be_visible()
+    expect(page.get_by_text("End of the log")).to_be_visible()
     expect(log.get_by_text("and this is a child program")).to_be_visible()
     followed = [text.split("\n")[-1] for text in log.locator("li").all_inner_texts()]
     numbers = log.locator("li > a").all_inner_texts()

@@ -74,6 +74,7 @@ def test_all_that_match_are_retried(page) -> None:
 def test_going_back_keeps_what_was_ticked_in_step_with_its_count(page) -> None:
     ticks(page).nth(0).check()
     page.get_by_role("button", name="Retry…").click()
+    expect(page.get_by_role("heading", name="Retry 1 job?")).to_be_visible()
     page.go_back()
     ticked = page.locator("tbody [name=id]:checked").count()
     expect(page.locator("#picked")).to_have_text(f"{ticked} selected" if ticked else "")
@@ -132,7 +133,7 @@ def test_an_operation_is_followed_and_stopped(page) -> None:
     operation = make_operation()
     page.goto(operation.get_absolute_url())
     Operation.objects.filter(pk=operation.pk).update(done=7, next_job=10**8)
-    expect(page.get_by_text("7 of 12 done")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("7 of 12 done")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopping")).to_be_visible()
 

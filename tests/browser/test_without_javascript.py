@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -35,6 +37,20 @@ def test_the_list_is_filtered_and_paged(page) -> None:
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator(f"#job-{wanted.pk}")).to_be_visible()
+
+
+def test_a_filter_is_saved_opened_and_deleted(page) -> None:
+    page.goto("/?queue=mail")
+    page.get_by_text("Save this filter").click()
+    page.get_by_label("Name").fill("Mail")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("The view “Mail” is saved.")).to_be_visible()
+    page.goto("/")
+    page.get_by_role("link", name="Mail").click()
+    expect(page).to_have_url(re.compile(r"/\?queue=mail$"))
+    page.get_by_role("button", name="Delete this view").click()
+    expect(page.get_by_text("The view “Mail” is deleted.")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Saved views")).to_have_count(0)
 
 
 def test_a_job_is_retried_and_cancelled_in_place(page) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.db import connection
 
 from jobs.lifecycle import claiming, dispatching, finishing
-from jobs.lifecycle.engines import Engine, engine_for
+from jobs.lifecycle.engines import Engine, Listener, engine_for
 from jobs.lifecycle.records import Claim, JobSpec, Outcome, Settled, Start
 from jobs.models import Job, Worker
 from jobs.states import AttemptStatus, Reason
@@ -20,6 +20,8 @@ from .job_classes import Plain
 
 T = TypeVar("T")
 QUEUES = ("default",)
+LISTENER = "0" * 32
+"""The name of the worker that listens."""
 
 
 def spec(**values: Any) -> JobSpec:
@@ -169,3 +171,12 @@ def begin(engine: Engine, worker: Worker, one: Claim, at: datetime, pid: int) ->
     """Record that a process has got a claimed attempt; return whether it was the worker's."""
     start = Start(one.attempt_id, one.job_id, at, pid)
     return one.attempt_id in finishing.record_starts(engine, worker.pk, [start])
+
+
+def heard_before_a_known_end(listener: Listener) -> set[str]:
+    """Return all that is heard until something that is said now, so that nothing is on its way."""
+    heard: set[str] = set()
+    dispatch(queue="the end")
+    while "the end" not in heard:
+        heard |= wait_until(listener.heard)
+    return heard - {"the end", ""}

@@ -49,6 +49,7 @@ def test_a_claim_tells_all_that_a_worker_needs(worker: Worker) -> None:
         "attempts_spent": 0,
         "max_attempts": 8,
         "interruptions": 0,
+        "losses": None,
     }
     assert one.arguments.replace(" ", "") == '{"number":5}'
 

@@ -220,7 +220,18 @@ def test_the_most_frequent_of_the_window_come_first(engine: Engine) -> None:
 
 
 def test_a_group_is_found_by_its_fingerprint(engine: Engine) -> None:
-    store(engine, engine.now(), "boom 1")
-    known = ErrorRollup.objects.get().fingerprint
-    assert error_groups.find(known) == ("shop.Ship", "ValueError", "boom …")
-    assert error_groups.find("nothing") is None
+    store(engine, engine.now(), "boom 1", "other")
+    known = ErrorRollup.objects.get(message="boom …").fingerprint
+    assert error_groups.named([known, "nothing"]) == {known: ("shop.Ship", "ValueError", "boom …")}
+    (group,) = error_groups.most_frequent(engine.now(), fingerprint=known)
+    assert group.message == "boom …"
+
+
+def test_the_failures_of_one_group_are_counted_in_a_window(engine: Engine) -> None:
+    now = engine.now()
+    store(engine, now, "boom", "other")
+    store(engine, now - 5 * HOUR, "boom")
+    store(engine, now - 30 * HOUR, "boom")
+    known = ErrorRollup.objects.filter(message="boom")[0].fingerprint
+    assert error_groups.failures_since(known, now) == 2
+    assert error_groups.failures_since(known, now, "1h") == 1

@@ -24,7 +24,8 @@ SHUTDOWN = {"reason": Reason.SHUTDOWN}
 LOST = {"reason": Reason.WORKER_LOST}
 POSTPONED = {"reason": Reason.POSTPONED, "delay": 5.0}
 
-# what ended, the job before (spent of 3, interruptions), job after, attempt after, spent, interruptions
+# what ended, the job before (spent of 3; interruptions, and up to one loss), job after, attempt after,
+# spent, interruptions
 TABLE: list[tuple[str, dict[str, Any], tuple[int, int], str, str, int, int]] = [
     (COMPLETED, {}, (0, 0), JobStatus.COMPLETED, COMPLETED, 1, 0),
     (COMPLETED, {}, (2, 7), JobStatus.COMPLETED, COMPLETED, 3, 7),
@@ -70,7 +71,9 @@ def test_what_an_outcome_makes_of_a_job(
     worker: Worker,
 ) -> None:
     one = claim_new(worker)
-    Job.objects.filter(id=one.job_id).update(attempts_spent=before[0], interruptions=before[1])
+    Job.objects.filter(id=one.job_id).update(
+        attempts_spent=before[0], interruptions=before[1], losses=min(before[1], 1)
+    )
     settled = finish(worker, one, ended, **how)
     job, attempt = stored(one.job_id), Attempt.objects.get()
     assert (job.status, attempt.status) == (job_status, attempt_status)

@@ -86,7 +86,7 @@ def test_a_worker_that_leaves_attempts_behind_is_rescued_by_the_next(
 ) -> None:
     one = claim_new(worker)
     leasing.leave(engine, worker.pk)
-    assert worker in leasing.expired(engine)
+    assert worker in leasing.expired(engine, engine.now())
     settled = leasing.rescue(engine, worker.pk)
     assert settled is not None
     assert [each.attempt_id for each in settled] == [one.attempt_id]
@@ -103,7 +103,7 @@ def test_a_lease_is_over_when_the_database_s_clock_says_so(
     worker: Worker, other_worker: Worker, engine: Engine
 ) -> None:
     expire(worker, engine, seconds=0.001)
-    assert leasing.expired(engine) == [worker]
+    assert leasing.expired(engine, engine.now()) == [worker]
 
 
 @pytest.mark.parametrize("status", sorted(set(WorkerStatus) - LIVE_WORKERS))
@@ -111,7 +111,7 @@ def test_the_lease_of_a_worker_that_is_not_live_is_nobody_s_business(
     status: str, engine: Engine
 ) -> None:
     expire(make_worker(status=status), engine)
-    assert leasing.expired(engine) == []
+    assert leasing.expired(engine, engine.now()) == []
 
 
 def test_a_worker_lives_while_its_lease_does(worker: Worker, engine: Engine) -> None:

@@ -221,22 +221,24 @@ MOVES = st.lists(
     kind=st.sampled_from(["retry", "cancel"]),
     status=ASKED,
     queue=st.sampled_from(["", "mail"]),
+    tag=st.sampled_from(["", "", "third"]),
     steps=st.sampled_from([0, 0, 1]),
 )
 def test_all_matching_is_exactly_the_filtered_set_even_while_rows_change(
-    db, small_steps, jobs, moves, kind, status, queue, steps
+    db, small_steps, jobs, moves, kind, status, queue, tag, steps
 ) -> None:
     AuditEntry.objects.all().delete()
     Job.objects.all().delete()
     Operation.objects.all().delete()
     engine = engine_for()
     stored = [make_one(pk, *one) for pk, one in enumerate(jobs, 1)]
-    selection = Selection(status=status, queue=queue)
+    selection = Selection(status=status, queue=queue, tag=tag)
     sources = RETRYABLE if kind == "retry" else CANCELLABLE
     matched = {
         job.pk
         for job in stored
         if job.status in sources and status in ("", job.status) and queue in ("", job.queue)
+        if not tag or tag in job.tags
     }
     operation = begin(kind, selection)
     for _ in range(steps):
@@ -252,7 +254,7 @@ def test_all_matching_is_exactly_the_filtered_set_even_while_rows_change(
 
 
 def make_one(pk: int, status: str, queue: str) -> Job:
-    job = make_job(status, queue=queue, pk=pk)
+    job = make_job(status, queue=queue, pk=pk, tags=["third"] if pk % 3 == 0 else [])
     if status == JobStatus.RUNNING:
         make_attempt(job, "running")
     return job

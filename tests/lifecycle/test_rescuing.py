@@ -116,7 +116,7 @@ def test_the_hook_of_a_job_that_failed_with_its_worker_is_due(
     worker: Worker, engine: Engine
 ) -> None:
     one = claim_new(worker, job_class=SaysGoodbye.job_name, max_attempts=1)
-    Job.objects.update(interruptions=1)
+    Job.objects.update(losses=1)
     start(worker, one, engine)
     settled = leasing.rescue(engine, worker.pk, gone=True)
     assert settled is not None

@@ -60,3 +60,13 @@ def test_the_setting_holds_where_the_method_could_not_be_asked(seconds_after: An
 
 def test_the_setting_holds_where_the_class_is_gone(seconds_after: Any) -> None:
     assert seconds_after("shop.RemovedMeanwhile") == 60
+
+
+def test_jobs_that_fail_together_wait_for_different_times(
+    seconds_after: Any, settings: Any
+) -> None:
+    settings.BACKGROUND_JOB_RETRY_JITTER = 0.5
+    waits = {seconds_after(WaitsTen.job_name) for _ in range(20)}
+    assert all(10 <= seconds < 15 for seconds in waits)
+    assert len(waits) > 1
+    assert seconds_after(WaitsAsItSays.job_name, delay=7.25) == 7.25

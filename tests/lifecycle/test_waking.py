@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import select
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 
 from jobs.lifecycle import changing, claiming, dispatching
 from jobs.lifecycle.engines import Engine, Listener, datagrams
@@ -19,50 +16,10 @@ from jobs.lifecycle.engines.base import CANCEL
 from jobs.models import Worker
 from jobs.states import AttemptStatus, JobStatus, Reason
 from tests.factories import make_job
-from tests.waiting import wait_until
 
-from .acting import claim_new, dispatch, finish, spec
+from .acting import LISTENER, claim_new, dispatch, finish, heard_before_a_known_end, spec
 
-pytestmark = pytest.mark.django_db(transaction=True)
-NAME = "0" * 32
-
-
-@pytest.fixture
-def private(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Have the sockets of this test in a folder of its own, whose path is short enough for them."""
-    with tempfile.TemporaryDirectory() as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
-
-
-@pytest.fixture
-def elsewhere(engine: Engine) -> Iterator[Engine]:
-    """The same database on another connection: that of a worker."""
-    other = connection.copy()
-    yield type(engine)(other)
-    other.close()
-
-
-@pytest.fixture
-def heard_of() -> None:
-    if connection.vendor == "mysql":
-        pytest.skip("MySQL tells nobody anything: workers poll")
-
-
-@pytest.fixture
-def listener(heard_of: None, private: Path, elsewhere: Engine) -> Iterator[Listener]:
-    opened = elsewhere.listen(NAME)
-    yield opened
-    opened.close()
-
-
-def heard_before_a_known_end(listener: Listener) -> set[str]:
-    """Return all that is heard until something that is said now, so that nothing is on its way."""
-    heard: set[str] = set()
-    dispatch(queue="the end")
-    while "the end" not in heard:
-        heard |= wait_until(listener.heard)
-    return heard - {"the end", ""}
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("talkative")]
 
 
 def test_a_due_job_is_heard_of_by_the_name_of_its_queue(listener: Listener) -> None:
@@ -142,43 +99,11 @@ def test_the_descriptor_is_readable_when_there_is_news(listener: Listener) -> No
 def test_a_closed_listener_can_be_followed_by_another(
     heard_of: None, private: Path, elsewhere: Engine
 ) -> None:
-    elsewhere.listen(NAME).close()
-    again = elsewhere.listen(NAME)
+    elsewhere.listen(LISTENER).close()
+    again = elsewhere.listen(LISTENER)
     dispatch(queue="mail")
     assert heard_before_a_known_end(again) == {"mail"}
     again.close()
-
-
-# -- PostgreSQL ------------------------------------------------------------------------------------
-
-
-def test_a_cut_connection_is_an_error_of_the_database(
-    only_postgresql: None, elsewhere: Engine, engine: Engine
-) -> None:
-    listener = elsewhere.listen(NAME)
-    [(pid,)] = elsewhere.rows("SELECT pg_backend_pid()", [])
-    engine.rows("SELECT pg_terminate_backend(%s)", [pid])
-
-    def is_cut() -> bool:
-        try:
-            listener.heard()
-        except OperationalError:
-            return True
-        return False
-
-    wait_until(is_cut)
-    listener.close()
-    assert listener.fileno() == -1
-
-
-def test_a_worker_told_not_to_listen_hears_nothing(
-    only_postgresql: None, elsewhere: Engine, settings: Any
-) -> None:
-    settings.BACKGROUND_JOB_LISTEN = False
-    silent = elsewhere.listen(NAME)
-    dispatch()
-    assert silent.heard() == set()
-    assert silent.fileno() == -1
 
 
 # -- SQLite ----------------------------------------------------------------------------------------
@@ -236,7 +161,7 @@ def test_a_folder_that_others_may_enter_is_not_used(
     folder = private / f"django-jobs-{os.getuid()}"
     folder.mkdir()
     folder.chmod(0o777)
-    wary = elsewhere.listen(NAME)
+    wary = elsewhere.listen(LISTENER)
     assert wary.fileno() == -1
     dispatch()
     assert wary.heard() == {""}

@@ -19,10 +19,11 @@ class SendInvoice(BackgroundJob):
     memory_limit = 512 * 1024 * 1024
     isolation = "fresh"
     aliases = ["shop.SendBill"]
+    tags = ["billing"]
 
     invoice_id: int
     copy_to: str | None = None
-    tags: list[str] = dataclasses.field(default_factory=list)
+    labels: list[str] = dataclasses.field(default_factory=list)
 
     def handle(self) -> dict[str, Any]:
         self.progress(1, 2, "half")
@@ -48,6 +49,9 @@ class Remind(Numbered):
     def retry_delay(self, attempt: int, exception: BaseException) -> float:
         return attempt * 2.0
 
+    def tags(self) -> list[str]:
+        return [f"invoice:{self.invoice_id}"]
+
     async def handle(self) -> dict[str, Any]:
         return {}
 
@@ -60,8 +64,8 @@ class Own(BackgroundJob):
 
 
 job: Job = SendInvoice(invoice_id=7).dispatch()
-SendInvoice(invoice_id=7, copy_to="a@b.org", tags=["x"]).dispatch(delay=60, using="default")
-SendInvoice(invoice_id=7).dispatch(delay=timedelta(hours=1), queue="slow", priority=-3)
+SendInvoice(invoice_id=7, copy_to="a@b.org", labels=["x"]).dispatch(delay=60, using="default")
+SendInvoice(invoice_id=7).dispatch(delay=timedelta(hours=1), queue="slow", tags=["urgent"])
 SendInvoice(invoice_id=7).dispatch(run_at=datetime(2030, 1, 1, tzinfo=UTC))
 jobs: list[Job] = SendInvoice.dispatch_many(SendInvoice(invoice_id=n) for n in range(3))
 remind: Job = Remind(invoice_id=1, text="now").dispatch()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -9,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from jobs import admin as job_admin
 from jobs import models
 from jobs.lifecycle.pausing import pause
 from jobs.models import Job
@@ -28,6 +31,7 @@ from .conftest import ALL
 
 JOBS = "/admin/jobs/job/"
 MODELS = ("job", "attempt", "worker", "queue", "jobclass", "auditentry")
+NOW = datetime.now(UTC)
 VIEWS = tuple(f"view_{name}" for name in MODELS)
 
 
@@ -49,12 +53,21 @@ def act(client: Client, action: str, *jobs: Job) -> tuple[int, list[str]]:
 
 
 def store_one_of_each() -> Job:
-    job = make_job(JobStatus.FAILED, arguments={"door_key": "hush"}, result=None)
+    job = make_job(JobStatus.FAILED, arguments={"door_key": "hush, hush"}, result=None)
     attempt = make_attempt(job, "failed", worker=make_worker(), traceback="TRACEBACK")
     make_output(attempt, ("out", "OUTPUT\n"))
     make_audit(job)
     make_names(("shop.A",), ("mail",))
     return job
+
+
+def test_an_empty_name_of_a_column_finds_the_row_by_its_key(full: Client) -> None:
+    job = store_one_of_each()
+    assert full.get(f"{JOBS}{job.pk}/change/?_to_field=").status_code == 200
+
+
+def test_a_name_that_no_row_can_have_leads_back_to_the_list(full: Client) -> None:
+    assert full.get("/admin/jobs/jobclass/%00/change/").status_code == 302
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -90,6 +103,30 @@ def test_cancel_moves_what_it_can_and_says_what_it_skipped(full) -> None:
     assert said == ["Skipped: 1 completed.", "1 job was cancelled or asked to stop."]
 
 
+@pytest.mark.parametrize(
+    ("action", "target", "changed", "others"),
+    [
+        ("retry", JobStatus.FAILED, {"status": "queued"}, {"status": "completed"}),
+        (
+            *("cancel", JobStatus.RUNNING, {"cancel_requested_at__isnull": False}),
+            {"status": "running", "cancel_requested_at": NOW},
+        ),
+    ],
+)
+def test_repeating_an_action_gets_to_the_rest(
+    action, target, changed, others, full, monkeypatch
+) -> None:
+    monkeypatch.setattr(job_admin, "ACTION_LIMIT", 2)
+    old = [make_job(target) for _ in range(5)]
+    newer = [make_job(**others) for _ in range(3)]
+    ours = Job.objects.filter(pk__in=[job.pk for job in old])
+    for done in (2, 4, 5):
+        _, said = act(full, action, *old, *newer)
+        assert ours.filter(**changed).count() == done
+        assert any("repeat for the rest" in one for one in said) == (done < 5)
+        full.get(JOBS)  # Messages stay until a page has shown them.
+
+
 def test_an_action_is_recorded_for_its_user(full) -> None:
     job = make_job(JobStatus.FAILED)
     act(full, "retry", job)
@@ -112,7 +149,7 @@ def test_arguments_need_their_permission_and_are_redacted(full) -> None:
     assert "door_key" not in staff("view_job").get(address).content.decode()
     html = full.get(address).content.decode()
     assert "door_key" in html
-    assert "hush" not in html
+    assert "hush, hush" not in html
 
 
 def test_tracebacks_and_output_need_their_permission(full) -> None:
@@ -170,6 +207,14 @@ def test_a_search_finds_a_number_or_a_whole_name_by_an_index(query, full) -> Non
         found = full.get(JOBS, {"q": query.format(job.pk)}).context["cl"].result_list
     assert [one.pk for one in found] == [job.pk]
     assert not any("LIKE" in query["sql"] or "UPPER" in query["sql"] for query in queries)
+
+
+@pytest.mark.parametrize("model", ["queue", "jobclass"])
+@pytest.mark.parametrize(("query", "found"), [("mail", ["mail"]), ("2024", ["2024"]), ("ma", [])])
+def test_a_search_among_names_finds_a_whole_one(model, query, found, full) -> None:
+    make_names(("mail", "2024"), ("mail", "2024"))
+    listed = full.get(f"/admin/jobs/{model}/?q={query}").context["cl"].result_list
+    assert [one.name for one in listed] == found
 
 
 def test_the_admins_own_log_says_what_was_done(full) -> None:

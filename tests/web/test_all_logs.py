@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.web import alllogs
+from jobs.web import log_search
 from tests.factories import make_attempt, make_job, make_output, make_worker
 
 
@@ -67,8 +69,51 @@ def test_a_line_leads_to_its_place(operator, two) -> None:
     assert f'href="{two[0].get_absolute_url()}?line=2#L2"' in html
 
 
+@pytest.mark.parametrize(("count", "told"), [(21, "1 more matching line"), (1300, "1,280 more")])
+def test_lines_that_are_not_shown_are_counted_and_lead_to_their_log(
+    operator, monkeypatch, count, told
+) -> None:
+    monkeypatch.setattr(log_search, "AT_FIRST", 2)
+    attempt = make_attempt(make_job())
+    for n in range(0, count, 50):
+        lines = (("error", f"needle {line} & so\nhay\n") for line in range(n, min(n + 50, count)))
+        make_output(attempt, *lines)
+    answer = operator.get("/view/logs?q=needle&level=error")
+    ((_, shown),) = answer.context["entries"]
+    assert [row.text for row in shown] == [f"needle {n} & so" for n in range(count - 20, count)]
+    html = answer.content.decode()
+    assert told in html
+    (place,) = re.findall(r'class="more">[^<]+<a href="([^"]+)">', html)
+    behind = operator.get(unescape(place)).context["log"]
+    assert [row.number for row in behind.rows] == [
+        2 * n + 1 for n in range(max(count - 1020, 0), count - 20)
+    ]
+    assert (behind.picked.level, behind.picked.text) == ("error", "needle")
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_nothing_more_is_told_of_where_every_match_is_shown(operator, count) -> None:
+    make_output(make_attempt(make_job()), *[("out", "needle\n")] * count, ("out", "hay\n" * 50))
+    answer = operator.get("/view/logs?q=needle")
+    assert len(answer.context["entries"][0][1]) == count
+    assert "more matching" not in answer.content.decode()
+
+
+def test_lines_behind_the_end_of_a_page_are_told_of_by_the_next_one(operator, monkeypatch) -> None:
+    monkeypatch.setattr(log_search, "PIECES_FOUND", 1)
+    attempt = make_attempt(make_job())
+    for _ in range(2):
+        make_output(attempt, *[("out", "needle\n")] * 25)
+    first = operator.get("/view/logs?q=needle")
+    second = operator.get("/view/logs" + first.context["older_url"])
+    for answer, before in ((first, 31), (second, 6)):
+        assert answer.context["rests"] == {
+            attempt.pk: (5, f"{attempt.get_absolute_url()}?q=needle&before={before}")
+        }
+
+
 def test_a_search_states_its_bound_and_goes_on_behind_it(operator, monkeypatch) -> None:
-    monkeypatch.setattr(alllogs, "PIECES_SEARCHED", 10)
+    monkeypatch.setattr(log_search, "PIECES_SEARCHED", 10)
     first = make_attempt(make_job())
     make_output(first, ("out", "needle\n"))
     for _ in range(15):
@@ -84,7 +129,7 @@ def test_a_search_states_its_bound_and_goes_on_behind_it(operator, monkeypatch) 
 
 
 def test_a_page_of_matches_ends_where_the_next_begins(operator, monkeypatch) -> None:
-    monkeypatch.setattr(alllogs, "PIECES_FOUND", 4)
+    monkeypatch.setattr(log_search, "PIECES_FOUND", 4)
     attempts = [make_attempt(make_job()) for _ in range(10)]
     for attempt in attempts:
         make_output(attempt, ("out", "needle\n"))
@@ -95,6 +140,14 @@ def test_a_page_of_matches_ends_where_the_next_begins(operator, monkeypatch) -> 
         seen += [attempt.pk for attempt, _ in answer.context["entries"]]
         url = answer.context["older_url"]
     assert seen == [attempt.pk for attempt in reversed(attempts)]
+
+
+def test_lines_are_found_behind_the_pieces_that_are_read_first(operator, monkeypatch) -> None:
+    monkeypatch.setattr(log_search, "AT_FIRST", 3)
+    attempt = make_attempt(make_job())
+    for text in ("needle 1\n", "hay\n", "a nee", "dle 3\n", "hay\n", "hay\n", "hay\n", "needle 7"):
+        make_output(attempt, ("out", text))
+    assert found(operator, "q=needle") == [(attempt.pk, ["needle 1", "a needle 3", "needle 7"])]
 
 
 @pytest.mark.parametrize("query", ["", "q=a", "level=error", "q=a&worker=alpha&tab=errors"])

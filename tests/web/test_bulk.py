@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.lifecycle import operations
 from jobs.lifecycle.engines import engine_for
 from jobs.models import AuditEntry, Job, Operation
-from jobs.states import JobStatus, OperationStatus
-from jobs.web import bulk
+from jobs.selection import Selection
+from jobs.states import JobStatus, OperationKind, OperationStatus
+from jobs.web import bulk, filters
 from tests.factories import make_job, make_operation, make_user, make_worker
+
+HOUR = timedelta(hours=1)
 
 
 def confirm(client: Client, kind: str = "retry", **query: Any) -> str:
@@ -70,6 +76,17 @@ def test_the_page_says_what_is_passed_over(operator) -> None:
     assert "Retry 1 job?" in html
     assert "2 Completed, 1 Running, 1 Deleted" in html
     assert "1 Running, 2 Completed" in confirm(operator, all=1, filter="?")
+
+
+@pytest.mark.parametrize("tags", [{}, {"tag": "vip"}])
+def test_a_status_beside_the_accepted_ones_asks_for_nothing_twice(tags, db) -> None:
+    accepted = operations.ACCEPTED[OperationKind.RETRY]
+    never = Selection(status=JobStatus.COMPLETED, **tags)
+    with CaptureQueriesContext(connection) as queries:
+        assert not list(never.jobs(among=accepted).order_by(never.key))
+    assert not queries
+    failed = Selection(status=JobStatus.FAILED, **tags)
+    assert str(failed.jobs(among=accepted).query) == str(failed.jobs().query)
 
 
 def test_ticked_jobs_are_changed_at_once_and_each_refusal_has_a_reason(operator) -> None:
@@ -135,6 +152,24 @@ def test_jobs_that_came_after_the_page_are_left_alone(operator) -> None:
     late.refresh_from_db()
     new.refresh_from_db()
     assert (late.status, new.status) == ("queued", "failed")
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("until=1h", ["queued", "failed"]), ("since=1h", ["failed", "queued"])]
+)
+def test_a_time_before_now_means_what_it_meant_when_the_page_was_made(
+    asked, expected, operator, monkeypatch
+) -> None:
+    now = timezone.now()
+    for age in (2 * HOUR, HOUR / 2):
+        make_job(JobStatus.FAILED, created_at=now - age)
+    html = confirm(operator, all=1, filter=f"?status=failed&{asked}")
+    assert "Retry 1 job?" in html
+    # Read at this time, `1h` would mean both jobs in the one case, and none in the other.
+    later = SimpleNamespace(now=lambda: now + HOUR)
+    monkeypatch.setattr(filters, "timezone", later)
+    operator.post("/jobs/retry/run/", fields(html))
+    assert statuses() == expected
 
 
 def test_a_time_to_come_in_the_form_counts_as_now(operator) -> None:

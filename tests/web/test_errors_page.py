@@ -13,8 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from jobs.fingerprints import likeness
 from jobs.lifecycle import errors
 from jobs.lifecycle.engines import engine_for
+from jobs.models import Job
 from jobs.states import JobStatus
 from tests.factories import make_job
 
@@ -31,6 +33,13 @@ def failed(
     tally = errors.ErrorTally()
     tally.add(job_class, error, message, job_id, timezone.now() - ago)
     tally.store(engine_for())
+
+
+def failed_job(message: str, job_class: str = "shop.Ship", status: str = JobStatus.FAILED) -> Job:
+    """Store a job with this error, in the group it belongs to."""
+    group = likeness(job_class, "ValueError", message).fingerprint
+    values = {"error_type": "ValueError", "error_message": message, "error_group": group}
+    return make_job(status, job_class=job_class, **values)
 
 
 def page(client: Client, query: str = "") -> str:
@@ -84,12 +93,12 @@ def test_a_message_is_escaped(operator: Client) -> None:
 
 
 def test_a_group_leads_to_its_failed_jobs_and_no_others(operator: Client) -> None:
-    values = {"job_class": "shop.Ship", "error_type": "ValueError"}
     message = "order 17 is not payable"
-    mine = make_job(JobStatus.FAILED, **values, error_message=message)
+    mine = failed_job(message)
     others = [
-        make_job(JobStatus.FAILED, **values, error_message="something else"),
-        make_job(JobStatus.FAILED, job_class="shop.Bill", error_message=message),
+        failed_job(f"{message}, nor is another"),
+        failed_job(message, "shop.Bill"),
+        failed_job(message, status=JobStatus.RETRYING),
         make_job(JobStatus.COMPLETED, job_class="shop.Ship"),
     ]
     failed(message, job_id=mine.pk)
@@ -101,20 +110,66 @@ def test_a_group_leads_to_its_failed_jobs_and_no_others(operator: Client) -> Non
 
 
 def test_retrying_a_group_begins_at_the_page_that_says_what_it_will_do(operator: Client) -> None:
-    job = make_job(
-        JobStatus.FAILED, job_class="shop.Ship", error_type="ValueError", error_message="no 1 here"
-    )
+    job, other = failed_job("no 1 here"), failed_job("no 1 here now")
     failed("no 1 here")
     (link,) = re.findall(r'href="([^"]+)">Retry all', page(operator))
     address = urlsplit(unescape(link))
     asked = parse_qs(parse_qs(address.query)["filter"][0].removeprefix("?"))
-    assert asked["status"] == ["failed"]
-    assert asked["error"] == ["ValueError"]
+    assert asked == {"status": ["failed"], "group": [job.error_group]}
     confirmed = operator.get(unescape(link))
     assert confirmed.status_code == 200
-    assert str(job.pk) in confirmed.content.decode()
+    html = confirmed.content.decode()
+    assert "Retry 1 job?" in html
+    assert f"#{job.pk}</a>" in html
+    assert f"#{other.pk}</a>" not in html
+    assert "ValueError · shop.Ship · no … here" in html
     job.refresh_from_db()
     assert job.status == JobStatus.FAILED
+
+
+def test_a_group_is_retried_by_those_who_may_not_read_its_message(visitor) -> None:
+    job, other = failed_job("the word 1 is xyzzy"), failed_job("else")
+    failed("the word 1 is xyzzy")
+    client = visitor("view_job", "retry_job")
+    (link,) = re.findall(r'href="([^"]+)">Retry all', page(client))
+    html = client.get(unescape(link)).content.decode()
+    assert "xyzzy" not in html
+    assert "ValueError · shop.Ship" in html
+    asked = parse_qs(urlsplit(unescape(link)).query)
+    client.post("/jobs/retry/run/", {"all": "1", "filter": asked["filter"][0]})
+    for one in (job, other):
+        one.refresh_from_db()
+    assert (job.status, other.status) == (JobStatus.QUEUED, JobStatus.FAILED)
+
+
+def test_one_group_is_shown_alone(operator: Client) -> None:
+    failed("mine")
+    failed("theirs")
+    group = likeness("shop.Ship", "ValueError", "mine").fingerprint
+    text = page(operator, f"?group={group}")
+    assert "mine" in text
+    assert "theirs" not in text
+    assert "No attempt failed like this in the last 7 days." in page(operator, "?group=0")
+
+
+def test_a_failed_job_leads_to_its_group_and_to_the_jobs_that_failed_so(operator: Client) -> None:
+    job = failed_job("no 1 here")
+    for _ in range(3):
+        failed("no 2 here", ago=timedelta(hours=2))
+    html = operator.get(job.get_absolute_url()).content.decode()
+    assert f'href="/errors/?group={job.error_group}">3 failed attempts like this' in html
+    assert f'href="/?status=failed&amp;group={job.error_group}"' in html
+
+
+def test_the_list_names_the_group_it_shows_and_keeps_it(operator: Client) -> None:
+    job = failed_job("no 1 here")
+    failed("no 1 here")
+    html = operator.get(f"/?status=failed&group={job.error_group}").content.decode()
+    assert "ValueError · shop.Ship · no … here" in html
+    assert f'<input type="hidden" name="group" value="{job.error_group}">' in html
+    assert "No index holds this filter" not in html
+    counted = operator.get(f"/counts/?status=failed&group={job.error_group}").context["tabs"]
+    assert {tab.status: tab.count.value for tab in counted}["failed"] == 1
 
 
 def test_retrying_is_offered_to_those_who_may(visitor) -> None:

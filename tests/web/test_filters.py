@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.states import JobStatus
+from jobs.states import JobStatus, WorkerStatus
 from jobs.web.alllogs import LogFilter
+from jobs.web.audit_filter import AuditFilter
 from jobs.web.filters import JobFilter
-from jobs.web.history import AuditFilter
-from tests.factories import make_attempt, make_job, make_names
+from tests.factories import make_attempt, make_job, make_names, make_worker
 
 HOSTILE = [
     *("1e3", "-1", "0", "9" * 19, "9" * 5000, "١٢", "²", "\0", "a\0b", "\ud800", "\u202e", "%00"),
@@ -37,19 +41,12 @@ def shown(client, query: str) -> set[int]:
     return {job.pk for job in client.get(f"/{query}").context["page"].rows}
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/counts/", "/audit/", "/view/logs", "/view/logs/?tab=errors&", "job", "attempt"],
-)
-@pytest.mark.parametrize("name", NAMES)
-def test_no_value_of_a_parameter_breaks_a_page(path, name, operator) -> None:
-    job = make_job(JobStatus.RUNNING)
-    attempt = make_attempt(job, "running")
-    path = {"job": job.get_absolute_url(), "attempt": attempt.get_absolute_url()}.get(path, path)
-    for value in HOSTILE:
-        query = urlencode({name: value.encode("utf-8", "surrogatepass")})
-        answer = operator.get(path + ("" if "?" in path else "?") + query)
-        assert answer.status_code == 200, value[:20]
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: ascii(value[:20]))
+def test_no_value_of_any_parameter_breaks_the_list(value, operator) -> None:
+    make_attempt(make_job(JobStatus.RUNNING), "running")
+    hostile = value.encode("utf-8", "surrogatepass")
+    for asked in ({name: hostile} for name in NAMES):
+        assert operator.get(f"/?{urlencode(asked)}").status_code == 200
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -62,6 +59,28 @@ def test_any_query_is_read_and_its_url_says_the_same(values) -> None:
         assert kind.parse(QueryDict(chosen.url(**place)[1:])) == chosen
 
 
+def test_the_hosts_of_workers_are_offered_whatever_became_of_them(operator) -> None:
+    past = timezone.now() - timedelta(hours=1)
+    make_worker(hostname="alive")
+    make_worker(hostname="silent", lease_expires_at=past)
+    for status in (WorkerStatus.LOST, WorkerStatus.STOPPED):
+        make_worker(status, hostname=status.value, stopped_at=past, lease_expires_at=past)
+    answer = operator.get("/?worker=unheard-of")
+    assert answer.context["hosts"] == ["alive", "lost", "silent", "stopped", "unheard-of"]
+    assert "<option>lost</option>" in answer.content.decode()
+
+
+def test_the_hosts_cost_no_query_of_their_own_and_are_not_without_end(
+    operator,
+) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        operator.get("/")
+    (sql,) = [one["sql"] for one in queries if "hostname FROM" in one["sql"]]
+    # Of each kind of name and of the views; around the names stands one SELECT more.
+    assert sql.count("LIMIT") == sql.count("(SELECT") - 1 == 5
+    assert len(queries) <= 12
+
+
 def test_jobs_are_found_by_status_class_and_queue(operator) -> None:
     one = make_job(JobStatus.FAILED, job_class="shop.A", queue="mail")
     two = make_job(JobStatus.FAILED, job_class="shop.B", queue="mail")
@@ -70,6 +89,12 @@ def test_jobs_are_found_by_status_class_and_queue(operator) -> None:
     assert shown(operator, "?class=shop.A") == {one.pk, three.pk}
     assert shown(operator, "?queue=mail&class=shop.B") == {two.pk}
     assert shown(operator, "?status=queued&queue=slow&class=shop.A") == {three.pk}
+
+
+def test_a_time_in_a_zone_that_no_database_knows_is_the_same_instant(operator) -> None:
+    job = make_job()
+    assert shown(operator, "?since=1970-01-01T00:00%2B23:59") == {job.pk}
+    assert shown(operator, "?until=1970-01-01T00:00%2B23:59") == set()
 
 
 def test_a_status_that_does_not_exist_counts_as_not_given(operator) -> None:
@@ -120,3 +145,11 @@ def test_a_page_of_nothing_says_so_in_our_style(operator) -> None:
     answer = operator.get("/jobs/404/")
     assert "There is nothing here" in answer.content.decode()
     assert "jobs/jobs.css" in answer.content.decode()
+
+
+def test_an_address_that_leads_nowhere_is_told_so_in_our_style_whatever_comes_with_it(
+    client,
+) -> None:
+    told = client.post("/no/such/", b"x", content_type="multipart/form-data; boundary=")
+    assert told.status_code == 404
+    assert "There is nothing here" in told.content.decode()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs.lifecycle import operations
 from jobs.lifecycle.engines import engine_for
@@ -13,7 +16,8 @@ from jobs.lifecycle.operations import Estimate
 from jobs.models import Job, Operation
 from jobs.selection import Selection
 from jobs.states import JobStatus
-from tests.factories import make_audit, make_job, make_worker
+from jobs.web import paging
+from tests.factories import make_audit, make_job, make_operation, make_worker
 
 
 def begin(**values: Any) -> Operation:
@@ -144,3 +148,36 @@ def test_the_audit_is_paged_by_key(operator) -> None:
     first = operator.get("/audit/").context
     assert len(first["page"].rows) == 50
     assert len(operator.get(f"/audit/{first['older_url']}").context["page"].rows) == 10
+
+
+def test_an_operation_leads_to_its_jobs_however_old_it_is(operator, monkeypatch) -> None:
+    monkeypatch.setattr(paging, "SPAN", 5)
+    operation, job = make_operation(), make_job()
+    mine = [make_audit(job, operation=operation).pk for _ in range(60)]
+    for _ in range(12):
+        make_audit(job)
+    address = f"/audit/?operation={operation.pk}"
+    first = operator.get(address).context
+    assert [entry.pk for entry in first["page"].rows] == mine[:9:-1]
+    assert not first["page"].partial
+    older = operator.get(f"/audit/{first['older_url']}").context["page"]
+    assert [entry.pk for entry in older.rows] == mine[9::-1]
+    assert operator.get(f"{address}&by=ana").context["page"].partial
+
+
+@pytest.mark.skipif(connection.vendor == "mysql", reason="its plans are read for tags alone")
+def test_the_jobs_of_an_operation_are_one_range_of_an_index(operator) -> None:
+    operation = make_operation()
+    make_audit(make_job(), operation=operation)
+    with CaptureQueriesContext(connection) as queries:
+        operator.get(f"/audit/?operation={operation.pk}")
+    (sql,) = [one["sql"] for one in queries if 'ORDER BY "jobs_auditentry"' in one["sql"]]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # So few rows it would rather read at once.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}[connection.vendor]
+        cursor.execute(f"{explain} {sql}")
+        plan = " ".join(map(str, cursor.fetchall()))
+    assert "jobs_audit" in plan
+    assert not re.search(r"TEMP B-TREE|\bSort\b", plan)

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from jobs.models import Resolution, Rollup
+from jobs.models.rollups import RAN
+from jobs.redaction import MASK
 from jobs.states import JobStatus, WorkerStatus
 from jobs.statistics import Counts
 from jobs.web import stats
-from tests.factories import make_job, make_worker
+from tests.factories import make_attempt, make_job, make_worker
 
 MINUTE = timedelta(minutes=1)
 
@@ -39,6 +43,16 @@ def test_counts_stop_at_the_cap(query, operator, monkeypatch) -> None:
     tabs = {tab.status: tab.count for tab in operator.get(f"/counts/{query}").context["tabs"]}
     assert tabs["completed"] == tabs[""] == stats.Count(3, capped=True)
     assert ">3+<" in page(operator, f"counts/{query}")
+
+
+def test_a_job_shows_the_memory_its_latest_attempt_took(operator) -> None:
+    job = make_job(JobStatus.RUNNING)
+    make_attempt(job, "failed", peak_rss=11 * 2**20)
+    make_attempt(job, "running", peak_rss=22 * 2**20)
+    html = page(operator)
+    assert "22.0\xa0MiB" in html
+    assert "11.0\xa0MiB" not in html
+    assert "22.0\xa0MiB" in str(operator.get(job.get_absolute_url()).content.decode())
 
 
 def test_the_counts_of_the_tabs_come_after_the_page(operator) -> None:
@@ -73,6 +87,39 @@ def test_a_row_says_what_a_reader_asks_first(operator) -> None:
     assert re.search(r"3 min \d+ s", html)
     assert '<progress max="100" value="42"' in html
     assert "reading rows" in html
+
+
+@pytest.mark.parametrize(("minutes", "says"), [(1, "p95 2 min"), (9, "past p95, 2 min")])
+def test_a_running_job_is_shown_beside_what_is_usual_for_its_class(minutes, says, operator) -> None:
+    values = {"resolution": Resolution.HOUR, "period": timezone.now() - timedelta(hours=2)}
+    values |= {"job_class": "shop.SendInvoice", "queue": "default", RAN[17]: 99, "ran_max": 150}
+    Rollup.objects.create(**values)
+    make_job(JobStatus.RUNNING, started_at=timezone.now() - minutes * MINUTE)
+    text = " ".join(re.sub("<[^>]*>", "", page(operator)).split())
+    assert says in text
+    assert ("past p95" in text) == ("past" in says)
+
+
+def test_a_row_says_where_a_job_ran_how_long_it_waited_and_what_with(operator, visitor) -> None:
+    now = timezone.now()
+    times: dict[str, Any] = {
+        "run_at": now - 9 * MINUTE,
+        "started_at": now - 2 * MINUTE,
+        "finished_at": now,
+    }
+    arguments = {"invoice_id": 7, "password": "hush", "note": "x" * 99}
+    job = make_job(JobStatus.COMPLETED, arguments=arguments, **times)
+    make_attempt(job, worker=make_worker(hostname="alpha"))
+    html = page(operator)
+    for part in ("alpha", "waited 7 min 0 s", "invoice_id=7", f"password={MASK}", "note=xxx"):
+        assert part in html
+    assert "hush" not in html
+    assert "invoice_id" not in page(visitor("view_job"))
+
+
+def test_large_arguments_are_not_read_for_a_row(operator) -> None:
+    make_job(JobStatus.COMPLETED, arguments={"text": "y" * 1_000})
+    assert "yyy" not in page(operator)
 
 
 def test_a_job_asked_to_stop_is_shown_as_cancelling(operator) -> None:
@@ -142,12 +189,12 @@ def test_the_longest_wait_is_that_of_the_oldest_due_job(status, db) -> None:
     make_job(status, run_at=now - 3 * MINUTE)
     make_job(JobStatus.QUEUED, run_at=now - MINUTE)
     make_job(JobStatus.SCHEDULED, run_at=now + MINUTE)
-    assert stats.longest_wait(now) == 3 * MINUTE
+    assert stats.unfinished(now)[1] == 3 * MINUTE
 
 
 def test_nothing_due_waits_for_nothing(db) -> None:
     make_job(JobStatus.SCHEDULED, run_at=timezone.now() + MINUTE)
-    assert stats.longest_wait(timezone.now()) is None
+    assert stats.unfinished(timezone.now())[1] is None
 
 
 def test_an_empty_system_shows_how_to_begin(operator) -> None:
@@ -163,20 +210,31 @@ def test_a_filter_without_matches_offers_to_clear_it(operator) -> None:
     assert "Show all jobs" in html
 
 
-@pytest.fixture
-def no_workers_table(transactional_db) -> Iterator[None]:
+@contextmanager
+def without(table: str) -> Iterator[None]:
     """A database without one of the tables. Nothing rolls that back on MySQL."""
     rename = "ALTER TABLE {} RENAME TO {}".format
     with connection.cursor() as cursor:
-        cursor.execute(rename("jobs_worker", "jobs_lost"))
-        yield
-        cursor.execute(rename("jobs_lost", "jobs_worker"))
+        cursor.execute(rename(table, "jobs_lost"))
+        try:
+            yield
+        finally:
+            cursor.execute(rename("jobs_lost", table))
 
 
+@pytest.mark.parametrize("table", ["jobs_worker", "django_session", "auth_user_groups"])
 def test_a_database_that_cannot_be_read_gets_a_page_that_says_so(
-    no_workers_table, operator
+    table, transactional_db, operator
 ) -> None:
-    answer = operator.get("/")
+    with without(table):
+        answer = operator.get("/")
     assert answer.status_code == 503
     assert "The database cannot be read" in answer.content.decode()
-    assert "jobs_worker" not in answer.content.decode()
+    assert table not in answer.content.decode()
+    assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/login/", "/logout/"])
+def test_without_its_sessions_every_address_says_so(path, transactional_db, operator) -> None:
+    with without("django_session"):
+        assert operator.post(path).status_code == 503

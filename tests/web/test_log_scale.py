@@ -83,3 +83,18 @@ def fill(attempt: Attempt) -> None:
         buffer.add("out", b"line %d\n" % n)
         output.store(engine_for("default"), buffer.take(0.0))
     assert OutputChunk.objects.count() == 50
+
+
+def test_the_logs_of_a_class_are_looked_for_among_the_newest_attempts(operator, db) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("plans are read as SQLite words them")
+    make_attempt(make_job(JobStatus.COMPLETED, job_class="shop.A", queue="mail"))
+    for query in ("class=shop.A", "class=shop.A&queue=mail&tab=errors", "class=shop.A&q=a"):
+        with CaptureQueriesContext(connection) as queries:
+            operator.get(f"/view/logs?{query}")
+        (sql, *_) = [one["sql"] for one in queries if "jobs_job" in one["sql"]] or [""]
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql or 'SELECT 1'}")
+            plan = " ".join(str(row[3]) for row in cursor.fetchall())
+        assert "jobs_job_class" not in plan
+        assert "jobs_job_queue" not in plan

@@ -46,7 +46,7 @@ def test_a_gap_is_shown_where_output_was_not_kept(attempt, operator) -> None:
     make_output(attempt, ("out", "tail\n"), gap=5_000)
     assert texts(view(attempt)) == ["out:head", "gap:5000", "out:tail"]
     html = operator.get(attempt.get_absolute_url()).content.decode()
-    assert html.count("4.9\xa0KB not kept") == 2
+    assert html.count("4.9\xa0KiB not kept") == 2
 
 
 def test_a_reader_goes_on_where_it_stopped(attempt) -> None:

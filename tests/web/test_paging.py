@@ -77,7 +77,13 @@ def test_a_place_past_the_end_offers_a_way_back(sixty, operator) -> None:
 def narrow(monkeypatch) -> None:
     """Let a page look through ten keys only."""
     monkeypatch.setattr(paging, "SPAN", 10)
-    monkeypatch.setattr(stats, "SPAN", 10)
+
+
+def test_a_search_ends_where_older_jobs_were_pruned(operator) -> None:
+    make_job(pk=10 * paging.SPAN)
+    html = operator.get("/?queue=other&class=shop.Other").content.decode()
+    assert "No job matches" in html
+    assert link(html, "next") is None
 
 
 @pytest.mark.usefixtures("narrow", "sixty")

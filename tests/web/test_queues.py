@@ -94,6 +94,7 @@ def test_resuming_is_said_and_recorded(mail, operator) -> None:
         ({"reason": " "}, "Say why: others will want to know."),
         ({"until": "tomorrow"}, "&#x27;tomorrow&#x27; is not a time such as"),
         ({"until": "2026-13-45T99:99"}, "is not a time such as"),
+        ({"until": "9999-12-31T23:59:59-23:59"}, "is not a time such as"),
         ({"until": "0001-01-01T00:00"}, "is not a time such as|has passed already"),
         ({"until": "2020-01-01T00:00"}, "The end of the pause has passed already."),
         ({"queue": "nobody's"}, "There is no queue named"),

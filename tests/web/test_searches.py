@@ -6,11 +6,14 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import Job
 from jobs.states import JobStatus
+from jobs.web import paging
 from tests.factories import make_attempt, make_job, make_worker
 
 
@@ -89,6 +92,31 @@ def test_a_number_finds_its_job(operator) -> None:
     assert shown(operator, q="9" * 60) == set()
 
 
+def test_a_number_finds_its_job_however_old_it_is(operator, monkeypatch) -> None:
+    monkeypatch.setattr(paging, "SLOW_SPAN", 5)
+    old = make_job(queue="mail", tags=["vip"])
+    newer = [make_job(JobStatus.FAILED, error_type=f"E{old.pk}") for _ in range(12)]
+    number = str(old.pk)
+    found = [job.pk for job in operator.get(f"/?q={number}").context["page"].rows]
+    assert found == [old.pk, *(job.pk for job in newer[: -len(found) : -1])]
+    assert 1 < len(found) < 8
+    assert shown(operator, q=number, queue="mail", tag="vip") == {old.pk}
+    assert old.pk not in shown(operator, q=number, queue="other")
+    assert old.pk not in shown(operator, q=number, before=str(newer[-1].pk))
+    answer = operator.get(f"/api/jobs/?q={number}&queue=mail").json()
+    assert [job["id"] for job in answer["jobs"]] == [old.pk]
+
+
+def test_the_page_of_a_number_asks_little(operator, monkeypatch) -> None:
+    monkeypatch.setattr(paging, "SLOW_SPAN", 5)
+    old = make_job()
+    for _ in range(12):
+        make_job()
+    with CaptureQueriesContext(connection) as queries:
+        assert shown(operator, q=str(old.pk)) == {old.pk}
+    assert len(queries) <= 12
+
+
 def test_messages_are_searched_only_for_who_may_read_them(operator, visitor) -> None:
     job = make_job(JobStatus.FAILED, error_message="disk full")
     assert shown(operator, q="disk") == {job.pk}
@@ -132,7 +160,9 @@ def test_a_filter_in_use_is_listed_with_a_link_that_removes_it(operator) -> None
 
 def test_a_search_says_how_far_it_looks(operator) -> None:
     make_job()
-    assert "looks through 100,000 job numbers" in page(operator, q="x")
+    assert "looks through 50,000 job numbers" in page(operator, error="ValueError")
+    for slow in ({"q": "x"}, {"worker": "alpha"}, {"argument": "a:1"}):
+        assert "looks through 20,000 job numbers" in page(operator, **slow)
     assert "looks through" not in page(operator, queue="default")
 
 

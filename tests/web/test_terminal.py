@@ -66,9 +66,9 @@ def test_no_escape_is_left_whatever_comes(text) -> None:
 
 @pytest.mark.parametrize("piece", ["\x1b]", "\x1b[", "\x1b[0;", "\x1b", "\x1b]8;;"])
 def test_unfinished_escapes_are_read_in_linear_time(piece) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     segments(piece * 200_000)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,6 @@ def test_colours_of_the_large_palettes_become_the_nearest_of_ours(codes, style) 
 
 
 def test_every_class_has_a_rule() -> None:
-    sheets = [Path(f"static/jobs/{name}.css").read_text() for name in ("jobs", "log")]
+    sheet = Path("static/jobs/log.css").read_text()
     for name in (*FORE, *BEHIND, *SWITCHES.values()):
-        assert any(f".t-{name} {{" in sheet for sheet in sheets) or name in ("black", "white"), name
+        assert f".t-{name} {{" in sheet or name in ("black", "white"), name

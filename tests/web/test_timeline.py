@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import jobs
-from jobs import statistics
+from jobs import usual
 from jobs.lifecycle.pausing import pause
 from jobs.models import Job
 from jobs.states import JobStatus
+from jobs.usual import Usual
 from jobs.web.runs import SHOWN, runs_around
 from jobs.web.tracebacks import own_frames
 from tests.factories import make_attempt, make_audit, make_job, make_worker
@@ -29,7 +30,8 @@ def story(html: str) -> list[str]:
     """Return the facts as text, in their order."""
     (part,) = re.findall(r'<ol class="timeline story">(.*?)</ol>', html, re.DOTALL)
     items = re.findall(r"<li class=.*?</li>", part, re.DOTALL)
-    return [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in items]
+    whole = (item.replace("<wbr>", "") for item in items)
+    return [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in whole]
 
 
 def test_what_happened_stands_in_its_order(operator) -> None:
@@ -166,7 +168,9 @@ def test_the_longer_a_job_ran_the_higher_it_is_drawn(db) -> None:
 def test_a_running_job_says_when_it_is_slower_than_usual(operator, monkeypatch) -> None:
     job = make_job(JobStatus.RUNNING, started_at=timezone.now() - timedelta(seconds=40))
     assert "Usually done" not in page(operator, job)
-    monkeypatch.setattr(statistics, "usual", lambda name: statistics.Usual(2.0, 30.0))
+    monkeypatch.setattr(
+        usual, "usual_of", lambda names, ask: dict.fromkeys(names, Usual(2.0, 30.0))
+    )
     html = page(operator, job)
     assert "Usually done within 2.0 s, 95 % within 30 s." in html
     assert "Slower than usual." in html

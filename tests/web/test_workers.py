@@ -40,18 +40,20 @@ def test_a_worker_says_where_it_is_what_it_serves_and_what_it_uses(operator) -> 
         cpu_seconds=75.0,
     )
     html = page(operator)
-    for part in ("beta", "4321", "mail, slow", "2 h 5 min", "60.0\xa0MB", "1.0 % CPU", "Working"):
+    for part in ("beta", "4321", "mail, slow", "2 h 5 min", "60.0\xa0MiB", "1.0 % CPU", "Working"):
         assert part in html
 
 
-def test_the_jobs_a_worker_runs_are_linked_with_their_time(operator) -> None:
+def test_the_jobs_a_worker_runs_are_linked_with_their_time_and_memory(operator) -> None:
     worker = make_worker(concurrency=3)
     job = make_job(JobStatus.RUNNING)
-    make_attempt(job, "running", worker=worker, started_at=timezone.now() - timedelta(seconds=75))
+    since = timezone.now() - timedelta(seconds=75)
+    make_attempt(job, "running", worker=worker, started_at=since, peak_rss=70 * 2**20)
     make_attempt(make_job(JobStatus.RUNNING), "running", worker=worker, started_at=None)
     html = page(operator)
     assert f'href="{job.get_absolute_url()}">SendInvoice</a>' in html
     assert "1 min 15 s" in html
+    assert "peak 70.0\xa0MiB" in html
     assert "1 of 3" in html
     assert "1 claimed ahead" in html
 

@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from jobs.models import Attempt, Job
+from jobs.worker.processes import children
 
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 
 ROOT = Path(__file__).parents[2]
 QUICK = {
@@ -31,6 +33,8 @@ class WorkerProcess:
 
     def __init__(self, env: dict[str, str], log: Path, *command: str) -> None:
         self.log = log
+        self.may_fail = "execute" in command
+        """Whether a traceback in what it writes is in order."""
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "error", "manage.py", *command],
@@ -39,6 +43,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                process_group=0,
             )
         self.pid = self.process.pid
 
@@ -69,10 +74,6 @@ class WorkerProcess:
                 one.kill()
 
 
-def command_of(process: WorkerProcess) -> str:
-    return str(process.process.args[4])  # type: ignore[index]
-
-
 StartWorker = Callable[..., WorkerProcess]
 
 
@@ -91,7 +92,8 @@ def command(database_env: dict[str, str], tmp_path: Path) -> Iterator[StartWorke
     yield start
     for one in started:
         one.stop()
-        if command_of(one) != "execute" and "Traceback" in one.output():
+    for one in started:
+        if not one.may_fail and "Traceback" in one.output():
             pytest.fail(f"{one.process.args!r} printed a traceback:\n{one.output()}")
 
 
@@ -117,7 +119,36 @@ def burst(worker: StartWorker) -> Callable[..., WorkerProcess]:
     return run
 
 
-def finished(job: Job, deadline: float = 30.0) -> Job:
+@pytest.fixture
+def extra_app(database_env: dict[str, str], tmp_path: Path) -> Callable[[str], None]:
+    """Have the commands of a test use one more app, with this `apps.py`."""
+
+    def add(text: str) -> None:
+        add_app(tmp_path, "extraapp", {"apps.py": text}, database_env)
+
+    return add
+
+
+def add_app(folder: Path, name: str, files: dict[str, str], env: dict[str, str]) -> Path:
+    """Write an app with these files below `folder`, for commands started with `env`; return its folder."""
+    package = folder / name
+    package.mkdir()
+    for file, text in {"__init__.py": "", **files}.items():
+        (package / file).write_text(text)
+    (folder / f"{name}_settings.py").write_text(
+        f"from tests.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, '{name}']\n"
+    )
+    env |= {"DJANGO_SETTINGS_MODULE": f"{name}_settings", "PYTHONPATH": str(folder)}
+    return package
+
+
+def launcher_of(process: WorkerProcess) -> int:
+    """Return the pid of a worker's launcher. Raises ValueError while there is none."""
+    (launcher,) = children(process.pid)
+    return launcher
+
+
+def finished(job: Job, deadline: float = DEADLINE) -> Job:
     """Wait until a job has reached a final state, and return it."""
 
     def look() -> bool:
@@ -132,7 +163,7 @@ def only_attempt(job: Job) -> Attempt:
     return Attempt.objects.get(job=job)
 
 
-def lines_of(path: Path, count: int, deadline: float = 20.0) -> list[str]:
+def lines_of(path: Path, count: int, deadline: float = DEADLINE) -> list[str]:
     """Wait until a job has noted so many lines, and return them."""
 
     def look() -> bool:
@@ -158,18 +189,21 @@ def terminate(process: WorkerProcess) -> None:
     assert process.ended() == 0, process.output()
 
 
-def end_other_connections() -> None:
-    """Have a server end every connection to the test's database but ours."""
+def end_other_connections() -> int:
+    """Have a server end every connection to the test's database but ours; return how many there were."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            return
+            return len(cursor.fetchall())
         cursor.execute(
             "SELECT id FROM information_schema.processlist "
             "WHERE db = database() AND id <> connection_id()"
         )
-        for (number,) in cursor.fetchall():
-            cursor.execute("KILL %s", [number])
+        found = cursor.fetchall()
+        for (number,) in found:
+            with suppress(OperationalError):  # It has just ended by itself.
+                cursor.execute("KILL %s", [number])
+        return len(found)

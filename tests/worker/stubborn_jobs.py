@@ -43,12 +43,14 @@ class Shouts(BackgroundJob):
 
 class HoldsTransaction(BackgroundJob):
     seconds: float
+    after: float = 0.0
 
     def handle(self) -> None:
         from django.db import transaction
 
         from jobs.models import Queue
 
+        time.sleep(self.after)
         with transaction.atomic():
             Queue.objects.create(name="held")
             time.sleep(self.seconds)
@@ -102,3 +104,13 @@ class FailsWhenTold(BackgroundJob):
 
     def failed(self, exception: BaseException) -> None:
         note(self.log, "failed")
+
+
+class MeasuresArgument(BackgroundJob):
+    """Returns how long its argument is."""
+
+    timeout = 5.0
+    text: str = ""
+
+    def handle(self) -> int:
+        return len(self.text)

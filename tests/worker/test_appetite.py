@@ -27,6 +27,19 @@ def test_a_look_for_quick_jobs_alone_says_nothing_of_the_others(appetite: Appeti
     assert appetite.may_be_due
 
 
+def test_nothing_is_wanted_while_no_process_could_run_it(appetite: Appetite) -> None:
+    appetite.enable(False)
+    assert appetite.wants() == (0, 0)
+    appetite.enable(True)
+    assert appetite.wants() == (2, 0)
+
+
+def test_who_has_processes_again_looks_for_what_became_due_meanwhile(appetite: Appetite) -> None:
+    appetite.found(0, wanted=2)
+    appetite.enable(True)
+    assert appetite.may_be_due
+
+
 def test_the_end_of_a_job_is_no_sign_that_others_are_due(appetite: Appetite) -> None:
     appetite.held = {1, 2}
     appetite.found(0, wanted=1)

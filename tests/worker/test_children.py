@@ -9,8 +9,10 @@ import pytest
 from django.db import connection
 
 from jobs.states import JobStatus
+from jobs.worker.processes import LINUX
 
 from .. import sample_jobs as sample
+from .. import unruly_jobs as unruly
 from ..waiting import wait_until
 from .conftest import StartWorker, finished, is_gone
 
@@ -65,13 +67,14 @@ def test_a_class_may_ask_for_fresh_processes_by_itself(burst: Burst, tmp_path: P
         "thread",
         "stdout",
         "transaction",
+        pytest.param("mark", marks=pytest.mark.skipif(not LINUX, reason="there are none")),
     ],
 )
 def test_a_process_left_otherwise_than_found_is_replaced(worker: StartWorker, what: str) -> None:
-    first = sample.LeavesBehind(what=what).dispatch()
+    first = unruly.LeavesBehind(what=what).dispatch()
     worker("--concurrency", "1")
     finished(first)
-    second = sample.LeavesBehind(what="nothing").dispatch()
+    second = unruly.LeavesBehind(what="nothing").dispatch()
     assert finished(second).status == JobStatus.COMPLETED
     assert first.result != second.result
     process = int(first.result or 0)
@@ -79,10 +82,10 @@ def test_a_process_left_otherwise_than_found_is_replaced(worker: StartWorker, wh
 
 
 def test_a_process_left_clean_is_not_replaced(worker: StartWorker) -> None:
-    first = sample.LeavesBehind(what="nothing").dispatch()
+    first = unruly.LeavesBehind(what="nothing").dispatch()
     worker("--concurrency", "1")
     finished(first)
-    second = sample.LeavesBehind(what="nothing").dispatch()
+    second = unruly.LeavesBehind(what="nothing").dispatch()
     assert finished(second).result == first.result
 
 

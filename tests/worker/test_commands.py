@@ -14,7 +14,7 @@ from .. import sample_jobs as sample
 from ..factories import make_job
 from .conftest import StartWorker, finished, only_attempt
 
-pytestmark = pytest.mark.usefixtures("live_database")
+pytestmark = [pytest.mark.usefixtures("live_database"), pytest.mark.once]
 
 
 @pytest.fixture
@@ -153,6 +153,7 @@ def test_execute_refuses_a_job_that_does_not_wait(command: StartWorker, failed_j
         (("--concurrency", "0"), "'0' is not a whole number of 1 or more"),
         (("--concurrency", "two"), "'two' is not a whole number of 1 or more"),
         (("--queues", "mail,,x"), "is not a list of queue names such as mail,default"),
+        (("--queues", "x" * 101), "is not a list of queue names such as mail,default"),
     ],
 )
 def test_runworker_refuses_impossible_options(

@@ -11,11 +11,11 @@ from jobs.models import Attempt, AuditEntry, Job
 from jobs.states import JobStatus
 
 from ..factories import make_user
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from . import watched_jobs as watched
 from .conftest import StartWorker, finished, only_attempt
 
-pytestmark = pytest.mark.usefixtures("live_database")
+pytestmark = [pytest.mark.usefixtures("live_database"), pytest.mark.once]
 
 
 def speaking(job: Job) -> Attempt:
@@ -24,7 +24,7 @@ def speaking(job: Job) -> Attempt:
     def look() -> bool:
         return any(one.output and one.started_at for one in job.attempts.all())
 
-    wait_until(look, 20.0, "output")
+    wait_until(look, DEADLINE, "output")
     return only_attempt(job)
 
 
@@ -32,7 +32,7 @@ def dumped(job: Job, text: str) -> Attempt:
     """Ask for the stacks of a job as soon as it has printed something, and wait for `text`."""
     attempt = speaking(job)
     assert ask_dump(attempt, by=make_user(username="ana"))
-    wait_until(lambda: text in attempt.output, 20.0, lambda: f"{text} in {attempt.output!r}")
+    wait_until(lambda: text in attempt.output, DEADLINE, lambda: f"{text} in {attempt.output!r}")
     return attempt
 
 

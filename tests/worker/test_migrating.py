@@ -16,6 +16,7 @@ from jobs.worker.line import DatabaseLine
 from tests import sample_jobs as sample
 from tests.waiting import wait_until
 
+from ..pgbouncer import not_through_it
 from .conftest import StartWorker, end_other_connections, finished
 
 NEWER = "9999_from_the_future"
@@ -77,6 +78,7 @@ def test_a_running_worker_goes_on_when_a_newer_version_migrates(
     assert finished(sample.Returns().dispatch()).status == JobStatus.COMPLETED
 
 
+@not_through_it("no worker loses its connection")
 def test_a_worker_that_comes_back_to_tables_it_does_not_know_says_so_once_and_waits(
     worker: StartWorker, recorder: MigrationRecorder
 ) -> None:

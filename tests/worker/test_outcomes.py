@@ -12,6 +12,7 @@ from jobs.models import Job, Queue
 from jobs.states import AttemptStatus, JobStatus, Reason
 
 from .. import sample_jobs as sample
+from .. import unruly_jobs as unruly
 from .conftest import only_attempt
 
 pytestmark = pytest.mark.usefixtures("live_database")
@@ -30,6 +31,22 @@ def test_a_job_that_returns_is_completed_with_its_result(burst: Burst) -> None:
     assert attempt.finished_at is not None
     assert attempt.claimed_at <= attempt.finished_at
     assert (attempt.exit_code, attempt.signal) == (None, None)
+
+
+def test_what_a_job_dispatches_tells_which_job_it_was(burst: Burst) -> None:
+    job = sample.DispatchesAnother().dispatch()
+    unrelated = sample.Returns(value=1).dispatch()
+    burst()
+    first, second = Job.objects.filter(parent_id=job.pk).order_by("pk")
+    assert (first.arguments["value"], second.arguments["value"]) == (
+        "from handle()",
+        "from failed()",
+    )
+    origin = dict(first.origin or {})
+    assert origin["job_class"] == "tests.DispatchesAnother"
+    assert origin["code"].startswith("tests.sample_jobs.DispatchesAnother.handle:")
+    assert {one.status for one in (first, second)} == {JobStatus.COMPLETED}
+    assert unrelated.parent_id is None
 
 
 def test_an_exception_is_kept_with_its_traceback_and_retried(burst: Burst) -> None:
@@ -66,7 +83,7 @@ def test_the_jobs_own_method_chooses_the_delay(burst: Burst) -> None:
 
 
 def test_a_segfault_costs_one_attempt_and_leaves_its_dump(burst: Burst) -> None:
-    job, other = sample.Segfaults().dispatch(), sample.Returns(value=1).dispatch()
+    job, other = unruly.Segfaults().dispatch(), sample.Returns(value=1).dispatch()
     burst()
     job.refresh_from_db()
     other.refresh_from_db()
@@ -80,7 +97,7 @@ def test_a_segfault_costs_one_attempt_and_leaves_its_dump(burst: Burst) -> None:
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_a_process_that_exits_without_an_outcome_has_failed(burst: Burst, code: int) -> None:
-    job = sample.Exits(code=code).dispatch()
+    job = unruly.Exits(code=code).dispatch()
     burst()
     attempt = only_attempt(job)
     assert (attempt.status, attempt.reason) == (AttemptStatus.FAILED, Reason.EXITED)
@@ -89,24 +106,24 @@ def test_a_process_that_exits_without_an_outcome_has_failed(burst: Burst, code: 
 
 
 def test_sys_exit_is_an_exception_like_any_other(burst: Burst) -> None:
-    job = sample.ExitsPolitely().dispatch()
+    job = unruly.ExitsPolitely().dispatch()
     burst()
     attempt = only_attempt(job)
     assert (attempt.reason, attempt.error_type) == (Reason.EXCEPTION, "SystemExit")
 
 
 def test_a_job_over_its_memory_limit_is_killed(burst: Burst) -> None:
-    job = sample.Grows().dispatch()
+    job = unruly.Grows().dispatch()
     burst()
     attempt = only_attempt(job)
     assert (attempt.status, attempt.reason) == (AttemptStatus.FAILED, Reason.MEMORY)
     assert attempt.peak_rss is not None
-    assert attempt.peak_rss > sample.Grows.memory_limit
+    assert attempt.peak_rss > unruly.Grows.memory_limit
     assert "its limit is 200 MiB" in attempt.error_message
 
 
 def test_cpu_time_and_peak_memory_are_measured(burst: Burst) -> None:
-    job = sample.Burns().dispatch()
+    job = unruly.Burns().dispatch()
     burst()
     attempt = only_attempt(job)
     assert attempt.cpu_seconds == pytest.approx(1.0, abs=0.6)
@@ -115,7 +132,7 @@ def test_cpu_time_and_peak_memory_are_measured(burst: Burst) -> None:
 
 
 def test_the_peak_is_that_of_the_attempt_not_of_its_process(burst: Burst) -> None:
-    sample.Burns().dispatch(priority=10)
+    unruly.Burns().dispatch(priority=10)
     small = sample.Returns().dispatch()
     burst("--concurrency", "1")
     attempt = only_attempt(small)

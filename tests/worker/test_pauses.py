@@ -22,6 +22,7 @@ from jobs.worker.pool import Pool
 from jobs.worker.quickness import Quickness
 
 from .. import sample_jobs as sample
+from ..pgbouncer import not_through_it
 from ..waiting import wait_until
 from .conftest import StartWorker, finished, lines_of
 
@@ -58,6 +59,7 @@ def test_a_pause_reaches_a_worker_that_is_at_work(worker: StartWorker, log: Path
     assert later.status == JobStatus.QUEUED
 
 
+@not_through_it("workers poll")
 def test_a_worker_that_listens_hears_of_a_pause_at_once(worker: StartWorker) -> None:
     if connection.vendor == "mysql":
         pytest.skip("workers poll there")

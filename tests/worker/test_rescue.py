@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from django.db import connection, transaction
 
-from jobs.models import Worker
+from jobs.lifecycle.engines import engine_for
+from jobs.models import Job, Worker
 from jobs.states import AttemptStatus, JobStatus, Reason, WorkerStatus
 
 from .. import sample_jobs as sample
+from .. import unruly_jobs as unruly
 from ..waiting import wait_until
 from .conftest import StartWorker, finished, is_gone, lines_of, pid_in
 
@@ -26,7 +30,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_the_jobs_of_a_killed_worker_end_with_it(worker: StartWorker, log: Path) -> None:
-    sample.StartsDaemon(log=str(log)).dispatch()
+    unruly.StartsDaemon(log=str(log)).dispatch()
     process = worker()
     pids = [pid_in(line) for line in lines_of(log, 2)]
     below = [one.pid for one in process.tree()]
@@ -48,6 +52,37 @@ def test_another_worker_of_the_host_runs_them_again_at_once(worker: StartWorker,
     assert won.status == AttemptStatus.COMPLETED
     assert (job.attempts_spent, job.interruptions) == (1, 1)
     assert Worker.objects.filter(status=WorkerStatus.LOST).count() == 1
+
+
+def test_a_row_somebody_holds_stops_neither_worker_nor_the_rescue_of_others(
+    worker: StartWorker, log: Path
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no locks of rows")
+    # Long enough for the first to run when the second has begun.
+    held, free = (sample.Sleeps(log=str(log), seconds=6).dispatch(queue=name) for name in "ab")
+    dead = [worker("--queues", name, LEASE=600) for name in "ab"]
+    lines_of(log, 2)
+    with transaction.atomic():
+        Job.objects.select_for_update().get(pk=held.pk)
+        for one in dead:
+            one.send(signal.SIGKILL)
+            one.ended()
+        other = worker(LEASE=600)
+        wait_until(lambda: "duty_put_off" in other.output(), message=other.output)
+        with ThreadPoolExecutor(1) as elsewhere:
+            assert elsewhere.submit(status_in_the_end, free.pk).result() == JobStatus.COMPLETED
+    assert finished(held).status == JobStatus.COMPLETED
+    assert "database_unreachable" not in other.output()
+
+
+def status_in_the_end(pk: int) -> str:
+    """Wait for a job, and for one dispatched now, on a connection of this thread."""
+    try:
+        finished(sample.Returns().dispatch())
+        return finished(Job.objects.get(pk=pk)).status
+    finally:
+        connection.close()
 
 
 def test_a_worker_of_another_host_is_waited_for_until_its_lease_is_over(
@@ -111,11 +146,25 @@ def test_a_lost_launcher_is_replaced_and_its_jobs_run_again(worker: StartWorker,
     assert process.process.poll() is None
 
 
+def test_jobs_of_a_lost_launcher_go_to_a_worker_that_has_processes(
+    worker: StartWorker, log: Path
+) -> None:
+    sample.Sleeps.dispatch_many(sample.Sleeps(log=str(log)) for _ in range(2))
+    process = worker()
+    lines_of(log, 2)
+    other = worker()
+    wait_until(lambda: len(other.tree()) == 3, message="launcher and two processes")
+    (launcher,) = psutil.Process(process.pid).children()
+    launcher.kill()
+    again = {pid_in(line) for line in lines_of(log, 4)[2:]}
+    assert again <= {one.pid for one in other.tree()}
+
+
 def test_a_job_that_kills_its_launcher_runs_out_of_attempts(worker: StartWorker, log: Path) -> None:
-    job = sample.KillsLauncher(log=str(log)).dispatch()
+    job = unruly.KillsLauncher(log=str(log)).dispatch()
     worker("--concurrency", "1")
     assert finished(job, 60.0).status == JobStatus.FAILED
-    assert len(log.read_text().splitlines()) == sample.KillsLauncher.max_attempts + 1
+    assert len(log.read_text().splitlines()) == unruly.KillsLauncher.max_attempts + 1
 
 
 def test_what_a_killed_worker_had_not_started_costs_no_attempt(
@@ -144,3 +193,19 @@ def test_a_worker_declared_lost_while_its_processes_start_keeps_as_many_as_it_sh
     assert finished(sample.Returns().dispatch()).status == JobStatus.COMPLETED
     (launcher,) = psutil.Process(process.pid).children()
     wait_until(lambda: len(launcher.children()) == 2, message=lambda: str(launcher.children()))
+
+
+def test_a_claim_that_is_committed_after_its_worker_has_given_it_up_is_given_back(
+    worker: StartWorker,
+) -> None:
+    """Its connection was lost, and the server has dealt with what it was sent a while later."""
+    process = worker("--queues", "another")
+    (row,) = wait_until(lambda: list(Worker.objects.all()), message=process.output)
+    job = sample.Returns().dispatch()
+    engine = engine_for()
+    with transaction.atomic():
+        (claim,) = engine.claim(row.pk, ["default"], 1, 0, ())
+    assert claim.job_id == job.pk
+    wait_until(lambda: not job.attempts.exists(), message=process.output)
+    job.refresh_from_db()
+    assert (job.status, job.attempts_made) == (JobStatus.QUEUED, 0)

@@ -15,7 +15,8 @@ from jobs.models import Job
 from jobs.states import AttemptStatus, JobStatus, Reason
 
 from .. import sample_jobs as sample
-from ..waiting import wait_until
+from .. import unruly_jobs as unruly
+from ..waiting import DEADLINE, wait_until
 from . import stubborn_jobs as stubborn
 from .conftest import StartWorker, finished, is_gone, lines_of, only_attempt, pid_in
 
@@ -91,20 +92,27 @@ def test_what_the_fuse_has_ended_is_given_back_unspent(worker: StartWorker, tmp_
     assert job.attempts_spent == 0
 
 
-def test_a_transaction_longer_than_the_lease_costs_no_attempt(worker: StartWorker) -> None:
+# The second one begins when its start has been recorded: what it holds up then is the beat.
+@pytest.mark.parametrize("after", [0.0, 0.7])
+def test_a_transaction_longer_than_the_lease_costs_no_attempt(
+    worker: StartWorker, after: float
+) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("only SQLite is locked as a whole")
-    job = stubborn.HoldsTransaction(seconds=9.0).dispatch()
+    job = stubborn.HoldsTransaction(seconds=9.0, after=after).dispatch()
     worker("--concurrency", "1", LEASE=8, BEAT=1)
     assert finished(job, 60.0).status == JobStatus.COMPLETED
     assert job.attempts.count() == 1
 
 
-def test_a_row_somebody_holds_stops_no_other_job(worker: StartWorker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listen", [1, 0], ids=["listening", "as behind PgBouncer"])
+def test_a_row_somebody_holds_stops_no_other_job(
+    worker: StartWorker, tmp_path: Path, listen: int
+) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no locks of rows")
     job = sample.Sleeps(log=str(tmp_path / "log"), seconds=0.5).dispatch()
-    process = worker("--concurrency", "2")
+    process = worker("--concurrency", "2", LISTEN=listen)
     lines_of(tmp_path / "log", 1)
     with transaction.atomic():
         Job.objects.select_for_update().get(pk=job.pk)
@@ -117,10 +125,10 @@ def test_a_row_somebody_holds_stops_no_other_job(worker: StartWorker, tmp_path: 
 
 def test_an_idle_child_that_gets_a_signal_still_hears_its_next_order(worker: StartWorker) -> None:
     process = worker("--concurrency", "1")
-    first = finished(sample.LeavesBehind(what="nothing").dispatch())
+    first = finished(unruly.LeavesBehind(what="nothing").dispatch())
     pid = int(first.result or 0)
     os.kill(pid, signal.SIGSTOP)
-    job = sample.LeavesBehind(what="nothing").dispatch()
+    job = unruly.LeavesBehind(what="nothing").dispatch()
     wait_until(lambda: has_begun(job), message="handed over")
     os.kill(pid, signal.SIGTERM)
     os.kill(pid, signal.SIGCONT)
@@ -129,11 +137,11 @@ def test_an_idle_child_that_gets_a_signal_still_hears_its_next_order(worker: Sta
 
 
 def test_a_launcher_that_is_stopped_is_replaced(worker: StartWorker, tmp_path: Path) -> None:
-    process = worker("--concurrency", "1", BOOT_TIMEOUT=2, LEASE=60, BEAT=0.5)
+    process = worker("--concurrency", "1", BOOT_TIMEOUT=5, LEASE=60, BEAT=0.5)
     finished(sample.Returns().dispatch())
     (launcher,) = psutil.Process(process.pid).children()
     launcher.suspend()
-    wait_until(lambda: is_gone(launcher.pid), 20.0, "the launcher is killed")
+    wait_until(lambda: is_gone(launcher.pid), DEADLINE, "the launcher is killed")
     assert finished(sample.Returns().dispatch()).status == JobStatus.COMPLETED
 
 

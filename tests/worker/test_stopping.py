@@ -10,10 +10,11 @@ from jobs.models import Attempt, Job
 from jobs.states import AttemptStatus, JobStatus, Reason
 
 from .. import sample_jobs as sample
+from .. import unruly_jobs as unruly
 from ..waiting import wait_until
 from .conftest import StartWorker, finished, is_gone, lines_of, only_attempt, pid_in
 
-pytestmark = pytest.mark.usefixtures("live_database")
+pytestmark = [pytest.mark.usefixtures("live_database"), pytest.mark.once]
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_job_that_swallows_its_cancel_is_cancelled_all_the_same(
 def test_a_job_that_ignores_the_signal_is_killed_after_its_grace(
     worker: StartWorker, log: Path
 ) -> None:
-    job = sample.IgnoresTerm(log=str(log)).dispatch()
+    job = unruly.IgnoresTerm(log=str(log)).dispatch()
     worker(KILL_GRACE=0.5)
     attempt = cancelled_while_running(job, log)
     assert attempt.signal == 9
@@ -78,7 +79,7 @@ def test_a_job_that_ignores_the_signal_is_killed_after_its_grace(
 def test_a_daemon_that_a_cancelled_job_has_left_is_killed_with_it(
     worker: StartWorker, log: Path
 ) -> None:
-    job = sample.StartsDaemon(log=str(log)).dispatch()
+    job = unruly.StartsDaemon(log=str(log)).dispatch()
     worker()
     lines_of(log, 2)
     cancelled_while_running(job, log)
@@ -87,7 +88,7 @@ def test_a_daemon_that_a_cancelled_job_has_left_is_killed_with_it(
 
 
 def test_a_daemon_that_a_completed_job_has_left_is_killed(worker: StartWorker, log: Path) -> None:
-    job = sample.StartsDaemon(log=str(log), seconds=0).dispatch()
+    job = unruly.StartsDaemon(log=str(log), seconds=0).dispatch()
     worker()
     assert finished(job).status == JobStatus.COMPLETED
     daemon, _ = lines_of(log, 2)
@@ -95,7 +96,7 @@ def test_a_daemon_that_a_completed_job_has_left_is_killed(worker: StartWorker, l
 
 
 def test_a_daemon_of_a_job_that_died_is_killed(worker: StartWorker, log: Path) -> None:
-    job = sample.StartsDaemon(log=str(log), seconds=600).dispatch()
+    job = unruly.StartsDaemon(log=str(log), seconds=600).dispatch()
     worker(MAX_ATTEMPTS=1)
     daemon, started = lines_of(log, 2)
     import os
@@ -119,7 +120,7 @@ def test_a_timeout_is_raised_inside_handle_and_is_a_failure(worker: StartWorker,
 def test_a_cancelled_job_is_not_retried_though_attempts_are_left(
     worker: StartWorker, log: Path
 ) -> None:
-    job = sample.IgnoresTerm(log=str(log)).dispatch()
+    job = unruly.IgnoresTerm(log=str(log)).dispatch()
     process = worker(KILL_GRACE=0.2, MAX_ATTEMPTS=5)
     cancelled_while_running(job, log)
     canary = sample.Returns(value=1).dispatch()

@@ -14,6 +14,7 @@ from django.db import connection
 from jobs.models import Worker
 from jobs.worker.systemd import Notifier
 
+from ..pgbouncer import not_through_it
 from .conftest import StartWorker
 
 UNREACHABLE = "postgresql://nobody@127.0.0.1:1/none"
@@ -82,6 +83,7 @@ def test_a_worker_that_waits_for_its_database_lives_but_is_not_ready(
     assert [manager.next() for _ in range(3)] == ["WATCHDOG=1"] * 3
 
 
+@not_through_it("no server process is the worker's own")
 def test_a_worker_whose_ledger_hangs_gives_no_sign_of_life(
     manager: Manager, worker: StartWorker
 ) -> None:

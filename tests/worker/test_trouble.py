@@ -16,6 +16,7 @@ from jobs.models import Job, JobClass, Queue
 from jobs.states import JobStatus
 
 from .. import sample_jobs as sample
+from ..pgbouncer import not_through_it
 from ..waiting import wait_until
 from .conftest import StartWorker, end_other_connections, finished, lines_of
 
@@ -109,6 +110,7 @@ def test_a_database_that_is_locked_for_long_is_waited_for(worker: StartWorker) -
     assert process.process.poll() is None
 
 
+@not_through_it("no worker loses its connection")
 def test_a_database_that_ends_every_connection_is_reconnected_to(
     worker: StartWorker, tmp_path: Path
 ) -> None:
@@ -170,4 +172,4 @@ def test_a_scheduled_job_runs_when_it_is_due(worker: StartWorker) -> None:
     finished(job)
     assert job.started_at is not None
     assert job.started_at >= job.run_at
-    assert (job.started_at - job.run_at).total_seconds() < 5.0
+    assert (job.started_at - job.run_at).total_seconds() < 60.0

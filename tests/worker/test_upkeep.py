@@ -11,9 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import error_groups, statistics
-from jobs.models import Attempt, Job, Rollup
+from jobs.models import Attempt, CodeVersion, Job, Rollup
 from tests.factories import make_job, make_user
-from tests.sample_jobs import CompletesInTransaction, Exits, Raises, Returns
+from tests.sample_jobs import CompletesInTransaction, Raises, Returns
+from tests.unruly_jobs import Exits
 
 from .conftest import StartWorker, finished
 
@@ -81,3 +82,10 @@ def test_workers_show_what_they_did_on_the_pages(burst: Burst, client: Client) -
     assert "6 jobs finished" in client.get("/stats/?range=1h").content.decode()
     assert "order … is gone" in client.get("/errors/").content.decode()
     assert 'outcome="completed"} 5' in client.get("/metrics").content.decode()
+
+
+def test_a_worker_leaves_the_version_of_the_code_that_it_ran(burst: Burst) -> None:
+    burst(VERSION="2026.11")
+    burst(VERSION="2026.11")
+    burst()
+    assert [version.name for version in CodeVersion.objects.all()] == ["2026.11"]
