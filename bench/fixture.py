@@ -36,11 +36,14 @@ from .history import (
     QUEUE_PLACE,
     QUEUES,
     STATUS,
+    TAG,
+    TAGGED,
     TOOK,
     TRACEBACK,
     TRIES,
     WAITED,
     error,
+    error_group,
     thrown,
     where,
 )
@@ -58,7 +61,7 @@ def fill(count: int, *, days: float = 30.0, using: str = DEFAULT_DB_ALIAS) -> No
 
     Nobody else may dispatch meanwhile. The database's own statistics are up to date afterwards.
     """
-    from jobs.models import Attempt, ErrorRollup, Job, Rollup
+    from jobs.models import Attempt, ErrorRollup, Job, Rollup, Tag
 
     with transaction.atomic(using=using):
         workers = _store_names_and_workers(using)
@@ -67,8 +70,9 @@ def fill(count: int, *, days: float = 30.0, using: str = DEFAULT_DB_ALIAS) -> No
         with transaction.atomic(using=using):
             history.write(Job, history.jobs(), first)
             history.write(Attempt, history.attempts(workers), first, each="number")
+            history.write(Tag, history.tags(), first, among=TAGGED)
             history.sums.write(first, min(first + BATCH, count) - 1)
-    history.finish(Job, Attempt, Rollup, ErrorRollup)
+    history.finish(Job, Attempt, Tag, Rollup, ErrorRollup)
 
 
 def _store_names_and_workers(using: str) -> list[UUID]:
@@ -138,6 +142,7 @@ class History:
             "attempts_made": MADE,
             "error_type": where("dice BETWEEN 94 AND 97", error("{type}")),
             "error_message": where("dice BETWEEN 94 AND 97", error("{message}")),
+            "error_group": f"CASE WHEN dice BETWEEN 94 AND 97 THEN {error_group()} END",
             "result": self.dialect.json("""CASE WHEN dice < 94 THEN '{"rows": ' || n || '}' END"""),
         }
 
@@ -162,17 +167,27 @@ class History:
             "peak_rss": PEAK,
         }
 
+    def tags(self) -> dict[str, str]:
+        """Return field → expression for the tag of a job."""
+        return {"job": self.id, "job_number": self.id, "name": TAG}
+
     def write(
-        self, model: type[models.Model], given: Mapping[str, str], first: int, *, each: str = ""
+        self,
+        model: type[models.Model],
+        given: Mapping[str, str],
+        first: int,
+        *,
+        each: str = "",
+        among: str = "",
     ) -> None:
-        """Write one batch: a row per job, or one for `each` of its attempts by their number."""
+        """Write one batch: a row per job, or per job `among` them, or per attempt by its number."""
         columns = dict(self._columns(model, given))
         places = thrown(self.dialect, first, min(first + BATCH, self.count) - 1)
+        many = f"CROSS JOIN {NUMBERS} WHERE {each} <= {MADE} ORDER BY n, {each}" if each else ""
+        some = f"WHERE {among}" if among else ""
         self._execute(
             f"INSERT INTO {model._meta.db_table} ({', '.join(columns)})"
-            f" SELECT {', '.join(columns.values())}"
-            f" FROM {places}"
-            + (f" CROSS JOIN {NUMBERS} WHERE {each} <= {MADE} ORDER BY n, {each}" if each else "")
+            f" SELECT {', '.join(columns.values())} FROM {places} {many or some}"
         )
 
     def finish(self, *written: type[models.Model]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jobs.fingerprints import likeness
+
 from .dialects import Dialect, pick
 
 NAMES = """SendInvoice ResizeImage SyncStock ImportPrices ChargeCard SendNewsletter RebuildIndex
@@ -21,6 +23,11 @@ WAITED = f"({WAITED_MS}) / 1000.0"
 """Seconds until its first attempt; each further one is due a minute after, and waits as long."""
 CLASS_PLACE, QUEUE_PLACE = "((n - n % 7) / 7)", "((n - n % 13) / 13)"
 """Whole numbers, also where a division has a remainder."""
+TAG_PLACE = "((n - n % 11) / 11)"
+TAGGED = f"{TAG_PLACE} % 5 = 0"
+"""Which jobs carry a tag: one of five."""
+TAG = f"CASE WHEN {TAG_PLACE} % 10 = 0 THEN 'nightly' ELSE 'customer:' || (n % 997) END"
+"""One that many share, or one that few do."""
 TOOK_MS = f"(1 + n * 37 % 3000) * (1 + {CLASS_PLACE} % {len(CLASSES)})"
 TOOK = f"({TOOK_MS}) / 1000.0"
 """Seconds each of its attempts took."""
@@ -55,3 +62,11 @@ def error(pattern: str) -> str:
     """Return the expression of a text about the error of a job."""
     texts = [pattern.format(type=kind, message=message) for kind, message in ERRORS]
     return pick(texts, ERROR_PLACE).replace("{n}", "' || n || '")
+
+
+def error_group() -> str:
+    """Return the expression of the fingerprint of the group that the error of a job is in."""
+    alike = [[likeness(name, kind, text.format(n=1)) for kind, text in ERRORS] for name in CLASSES]
+    of_class = [pick([one.fingerprint for one in some], ERROR_PLACE) for some in alike]
+    cases = " ".join(f"WHEN {at} THEN {one}" for at, one in enumerate(of_class))
+    return f"(CASE {CLASS_PLACE} % {len(CLASSES)} {cases} END)"

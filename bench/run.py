@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,14 +43,19 @@ class Plan:
 
 def measure_apart(plan: Plan) -> bool:
     """Carry a plan out in a process of its own. Returns whether every figure was got."""
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(plan,))
+    return apart(_run, plan) == 0
+
+
+def apart(work: Callable[[Any], None], plan: object) -> int | None:
+    """Do `work` in a process of its own: one has the settings of one database only. Returns its exit code."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(plan,))
     process.start()
     try:
         process.join()
     finally:
         process.terminate()
         process.join()
-    return process.exitcode == 0
+    return process.exitcode
 
 
 def _run(plan: Plan) -> None:
@@ -111,7 +116,7 @@ def _repeat(name: str, take: Any, session: Any, plan: Plan) -> list[Figure]:
             print(f"{plan.vendor}: {name} failed: {error}\n{notes}", file=sys.stderr)
             values = defaultdict(list, {name: []})
             break
-    machine = figures.machine(_version())
+    machine = figures.machine(database_version())
     shared: dict[str, Any] = {"run": plan.run, "subject": "jobs", "store": plan.vendor}
     return [
         Figure(**shared, name=each, values=got, error=error, quick=plan.quick, machine=machine)
@@ -119,7 +124,7 @@ def _repeat(name: str, take: Any, session: Any, plan: Plan) -> list[Figure]:
     ]
 
 
-def _version() -> str:
+def database_version() -> str:
     """Return name and version of the database, and how durable its commits are."""
     from django.db import connection
 
