@@ -6,8 +6,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Further arguments for pytest: make test-sqlite PYTEST="-k lifecycle"
 PYTEST ?=
-# What a browser sees is the same on every database: looked at on SQLite.
-ONCE = --ignore=tests/browser
+# What a browser sees, and what uses no database, is the same on each of them: looked at on SQLite.
+AGAIN = --on-database --ignore=tests/browser
 # Further arguments for the benchmarks: make bench BENCH="--quick --only drain"
 BENCH ?=
 
@@ -18,8 +18,11 @@ FAULTS ?=
 MINUTES ?= 10
 DATABASE ?= postgresql
 SEED ?=
+# How many odd requests the fuzz sends: make fuzz REQUESTS=100000 DATABASE=sqlite SEED=...
+REQUESTS ?= 20000
 
-.PHONY: help demo faults soak test test-sqlite test-postgresql test-mysql lint types format bench bench-peers clean
+.PHONY: help demo faults soak fuzz test test-sqlite test-postgresql test-mysql test-pgbouncer lint types format bench bench-peers bench-pages screenshots translations \
+	clean
 .DEFAULT_GOAL = help
 
 help: ## Show what can be made
@@ -32,24 +35,32 @@ demo: $(VENV)/.demo ## Start everything in this terminal: database, sample jobs,
 
 test: lint types test-sqlite test-postgresql test-mysql ## Run everything a change has to pass
 
+# Neighbours stay together until a process has none left: so few of them start a browser.
 test-sqlite: $(VENV)/.dev ## Run the tests on SQLite
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n auto $(PYTEST)
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
 test-postgresql: $(VENV)/.dev ## Run the tests on PostgreSQL: TEST_POSTGRES_URL, or one of their own
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n auto $(ONCE) $(PYTEST)
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n auto $(AGAIN) $(PYTEST)
 
 # Exit code 75: no server that could be used, and `tests.mysql` has said why. The driver is installed
 # only where one answers; then a login can be tried, too.
 test-mysql: $(VENV)/.dev ## Run the tests on MySQL or MariaDB: TEST_MYSQL_URL, or one on this machine
 	@$(BIN)/python -m tests.mysql && $(MAKE) --no-print-directory $(VENV)/.mysql \
 		&& $(BIN)/python -m tests.mysql && echo "TEST_DATABASE=mysql" \
-		&& TEST_DATABASE=mysql $(BIN)/python -m pytest -n auto $(ONCE) $(PYTEST) || [ $$? = 75 ]
+		&& TEST_DATABASE=mysql $(BIN)/python -m pytest -n auto $(AGAIN) $(PYTEST) || [ $$? = 75 ]
+
+test-pgbouncer: $(VENV)/.dev ## Run the tests on PostgreSQL through PgBouncer in transaction mode, Debian's package
+	$(BIN)/python -m tests.pgbouncer -n auto $(AGAIN) $(PYTEST)
 
 faults: $(VENV)/.dev ## Run every fault of the catalogue on all databases and print one table: SCALE=1 in full
 	$(BIN)/python -m tests.faults --scale $(SCALE) $(FAULTS)
 
 soak: $(VENV)/.dev ## Mix faults at random into 20,000 jobs: MINUTES=10 DATABASE=postgresql SEED=...
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --database $(DATABASE) \
+		$(if $(SEED),--seed $(SEED))
+
+fuzz: $(VENV)/.dev ## Send 20,000 odd requests to every address: REQUESTS=20000 DATABASE=postgresql SEED=...
+	$(BIN)/python -m tests.web.fuzzing --requests $(REQUESTS) --database $(DATABASE) \
 		$(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.dev ## Check style
@@ -68,6 +79,15 @@ bench: $(VENV)/.dev ## Measure speed and cost on both databases, beside their ta
 
 bench-peers: $(VENV)/.dev ## Measure the same work done by this project and by its peers
 	$(BIN)/python -m bench.peers $(BENCH)
+
+bench-pages: $(VENV)/.dev ## Measure every page of the dashboard over five million finished jobs
+	$(BIN)/python -m bench.pages $(BENCH)
+
+screenshots: $(VENV)/.dev ## Take the pictures of the README anew
+	TEST_DATABASE=sqlite REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser/screenshots.py
+
+translations: $(VENV)/.dev ## Bring the files of translations up to date, and tell what is missing in them
+	$(BIN)/python -m tests.translations
 
 clean: ## Remove what make has made, but not .env and the database
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist .bench-venvs
