@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -25,6 +26,15 @@ class Taken(NamedTuple):
 
 def taken(pid: int) -> Taken:
     return Taken(len(os.listdir(f"/proc/{pid}/fd")), resident(pid))
+
+
+def open_files(pid: int) -> str:
+    """Describe what a process has open, for a message about too much of it."""
+    found: Counter[str] = Counter()
+    for name in os.listdir(folder := f"/proc/{pid}/fd"):
+        with suppress(OSError):
+            found[os.readlink(f"{folder}/{name}").split("[")[0]] += 1
+    return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
 
 
 class Costs(NamedTuple):

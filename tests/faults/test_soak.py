@@ -9,6 +9,7 @@ import pytest
 
 from .conftest import Figure
 from .invariants import kept
+from .processes import open_files
 from .scale import scaled
 from .scene import Scene
 from .servers import Crash, crashable
@@ -34,7 +35,9 @@ def test_50_soak(crash: Crash | None, bare_scene: Scene, figure: Figure) -> None
         result = soak.run(seconds, jobs=seconds * JOBS)
         figure(f"seed {SEED}, {seconds} s: {result}")
         found = re.fullmatch(CLEAN, str(result))
-        assert found, f"{result}\n{soak.orphans}\n{bare_scene.story()}"
+        assert soak.spared is not None
+        story = f"{soak.orphans}\n{open_files(soak.spared.pid)}\n{bare_scene.story()}"
+        assert found, f"{result}\n{story}"
         assert int(found[1]) == seconds * JOBS
         assert result.ok, result
     assert soak.done.keys() == soak.faults.keys()
