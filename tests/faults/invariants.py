@@ -11,7 +11,7 @@ from django.db import connection
 from jobs.models import Attempt, Job
 from jobs.states import FINAL, AttemptStatus, JobStatus
 
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from ..worker.conftest import WorkerProcess
 from . import witness
 from .processes import Costs, costs
@@ -110,7 +110,9 @@ def nothing_is_left(scene: Scene) -> None:
 
 
 def no_transaction_is_left_open() -> None:
-    wait_until(lambda: patiently(lambda: open_transactions() == 0), 5.0, "transactions are open")
+    wait_until(
+        lambda: patiently(lambda: open_transactions() == 0), DEADLINE, "transactions are open"
+    )
 
 
 def open_transactions() -> int:

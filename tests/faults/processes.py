@@ -13,7 +13,7 @@ import psutil
 from jobs.worker.processes import birth_mark, children, is_zombie, resident
 from jobs.worker.remains import Owner, carriers
 
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from ..worker.conftest import WorkerProcess, launcher_of
 
 
@@ -61,7 +61,7 @@ def costs_at_rest(process: WorkerProcess) -> Costs:
         before, last = last, (now.supervisor.descriptors, now.launcher.descriptors)
         return now if before == last else None
 
-    return wait_until(look, 10.0, process.output, interval=0.1)  # type: ignore[return-value]
+    return wait_until(look, DEADLINE, process.output, interval=0.1)  # type: ignore[return-value]
 
 
 def size_of(process: WorkerProcess) -> int:

@@ -25,7 +25,7 @@ def pass_time(seconds: float) -> None:
 
 def at_most(seconds: float) -> float:
     """Return what a target allows: as it stands at any scale, more in a short run, which shares its machine."""
-    return seconds if SCALE else 3 * seconds
+    return seconds if SCALE else 10 * seconds
 
 
 def scaled(whole: float, least: float = 1) -> int:

@@ -18,13 +18,13 @@ from jobs.worker.processes import boottime, descendants, is_zombie
 
 from .. import unruly_jobs as unruly
 from ..factories import make_job
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from ..worker.conftest import lines_of, pid_in
 from .barrier import Barrier
 from .conftest import Figure
 from .fault_jobs import Fails, FailsForGood, Forks, Refuses, Works
 from .figures import p95
-from .scale import pass_time, scaled
+from .scale import at_most, pass_time, scaled
 from .scene import Effect, Scene, until_gone
 
 pytestmark = pytest.mark.usefixtures("live_database")
@@ -54,11 +54,11 @@ def test_27_a_job_that_cannot_be_interrupted_is_killed_after_its_grace(
         jobs = [Refuses(folder=str(scene.folder), how=how).dispatch() for _ in range(2)]
         took += cancelled_to_gone(scene, jobs, scene.started(jobs))
     figure(f"{how}: click to gone p95 {p95(took):.2f} s with a grace of {GRACE:g} s")
-    assert p95(took) <= GRACE + 1
+    assert p95(took) <= at_most(GRACE + 1)
 
 
 def test_27_a_cooperative_job_is_gone_at_once(scene: Scene, figure: Figure) -> None:
-    scene.ready(4, KILL_GRACE=10)
+    scene.ready(4, KILL_GRACE=60)
     took: list[float] = []
     for _ in range(scaled(10, 2)):
         jobs = scene.dispatch(4, seconds=600, grandchild=True)
@@ -66,7 +66,7 @@ def test_27_a_cooperative_job_is_gone_at_once(scene: Scene, figure: Figure) -> N
         wait_until(lambda: alive_grandchildren(scene) == 4, message="grandchildren")
         took += cancelled_to_gone(scene, jobs, scene.effects("start", "grandchild"))
     figure(f"{len(took)} cancels: click to tree gone p95 {p95(took):.2f} s")
-    assert p95(took) <= 2.0
+    assert p95(took) <= at_most(2.0)
 
 
 def alive_grandchildren(scene: Scene) -> int:
@@ -82,11 +82,11 @@ def test_28_a_daemon_goes_with_its_job(scene: Scene, figure: Figure) -> None:
         pids = [pid_in(line) for line in lines_of(log, 2)]
         asked_at = boottime()
         job.cancel()
-        wait_until(lambda pids=pids: all(map(is_zombie, pids)), 5.0, "the daemon lives")  # type: ignore[misc]
+        wait_until(lambda pids=pids: all(map(is_zombie, pids)), DEADLINE, "the daemon lives")  # type: ignore[misc]
         took.append(boottime() - asked_at)
         scene.finish(job)
     figure(f"{len(took)} cancels: survivors 0 after p95 {p95(took):.2f} s")
-    assert p95(took) <= 2.0
+    assert p95(took) <= at_most(2.0)
 
 
 def test_29_a_chain_of_forks_is_ended(scene: Scene, figure: Figure) -> None:

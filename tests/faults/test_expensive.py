@@ -22,7 +22,7 @@ from jobs.web import paging, stats
 from jobs.web.downloads import AT_A_TIME
 from jobs.web.export import LIMIT
 
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from .absurd import DAYS, MANY, absurd, make_world, short
 from .conftest import Figure
 from .figures import p95
@@ -75,7 +75,7 @@ def warm(site: Site, export: str) -> None:
     """Have each thread of the server make pages, and begin an export."""
     site.warm_up("/")
     for _ in range(WARM):
-        wait_until(lambda: begin_and_leave(site, export), 10.0, site.output)
+        wait_until(lambda: begin_and_leave(site, export), DEADLINE, site.output)
     site.at_rest()
 
 
@@ -128,7 +128,7 @@ def test_49_an_export_that_is_broken_off_leaves_nothing_behind(site: Site, figur
     before, peak, rounds = site.at_rest(), Peak(site), scaled(40, 8)
     for _ in range(rounds):
         # Each is let in as soon as the server has noticed that one before it has gone.
-        wait_until(lambda: begin_and_leave(site, "/export/ndjson/"), 10.0, site.output)
+        wait_until(lambda: begin_and_leave(site, "/export/ndjson/"), DEADLINE, site.output)
         peak.look()
     after = site.at_rest()
     no_transaction_is_left_open()

@@ -120,7 +120,7 @@ def test_15_outcomes_wait_for_a_server_that_is_away(
     assert patiently(Attempt.objects.filter(job__in=jobs).count) == len(jobs)
     assert worker.process.poll() is None
     figure(f"away {away} s: reruns 0/20, all 20 outcomes {took:.1f} s after its return")
-    assert took <= 5.0
+    assert took <= at_most(5.0)
 
 
 @pytest.mark.timeout(1200)

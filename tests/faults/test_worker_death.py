@@ -185,7 +185,7 @@ def test_04_jobs_that_outlast_the_drain_are_picked_up_elsewhere(
     assert {(one.attempts_spent, one.interruptions) for one in done} == {(1, 1)}
     assert other.process.poll() is None
     late = max(one.at for one in again) - ended_at
-    assert late <= 2.0
+    assert late <= at_most(2.0)
     figure(
         f"attempts spent by it 0, run elsewhere {max(0.0, late):.2f} s after the worker was gone"
     )
@@ -203,7 +203,8 @@ def test_05_further_signals_end_a_worker_at_once(
         process.send(signal.Signals[f"SIG{name}"])
         # Of signals of one number that arrive together the kernel delivers one.
         wait_until(lambda: "draining" in process.output(), message=process.output)
-    assert process.ended(5.0) == 0, process.output()
+    # Before its jobs would have to be over: what the first signal allows them is 20 s.
+    assert process.ended(15.0) == 0, process.output()
     figure(f"{signals}: gone after {time.monotonic() - told_at:.2f} s")
 
 
@@ -212,7 +213,7 @@ def test_05_a_signal_during_start_up_leaves_nothing_behind(scene: Scene, figure:
         process = scene.worker()
         pass_time(step % 10 * 0.1)
         process.send(signal.SIGTERM)
-        assert process.ended(10.0) in (0, -signal.SIGTERM), process.output()
+        assert process.ended() in (0, -signal.SIGTERM), process.output()
     figure(f"{scaled(20, 4)} start-ups, tracebacks 0")
 
 
@@ -226,7 +227,7 @@ def test_05_a_worker_without_a_database_can_be_stopped(
     wait_until(lambda: "database_unreachable" in process.output(), message=process.output)
     told_at = time.monotonic()
     process.send(signal.SIGTERM)
-    assert process.ended(10.0) == 0, process.output()
+    assert process.ended() == 0, process.output()
     figure(f"without a database gone after {time.monotonic() - told_at:.2f} s")
 
 

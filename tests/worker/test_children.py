@@ -13,7 +13,7 @@ from jobs.worker.processes import LINUX
 
 from .. import sample_jobs as sample
 from .. import unruly_jobs as unruly
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from .conftest import StartWorker, finished, is_gone
 
 pytestmark = pytest.mark.usefixtures("live_database")
@@ -78,7 +78,7 @@ def test_a_process_left_otherwise_than_found_is_replaced(worker: StartWorker, wh
     assert finished(second).status == JobStatus.COMPLETED
     assert first.result != second.result
     process = int(first.result or 0)
-    wait_until(lambda: is_gone(process), 5.0, f"process {process} still runs")
+    wait_until(lambda: is_gone(process), DEADLINE, f"process {process} still runs")
 
 
 def test_a_process_left_clean_is_not_replaced(worker: StartWorker) -> None:

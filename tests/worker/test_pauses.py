@@ -151,7 +151,7 @@ def test_an_idle_worker_that_is_drained_leaves_at_once(worker: StartWorker) -> N
     began = time.monotonic()
     leasing.drain(Worker.objects.get().pk)
     assert process.ended() == 0, process.output()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_a_signal_limits_the_time_of_a_drain(worker: StartWorker, log: Path) -> None:

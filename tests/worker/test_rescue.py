@@ -18,7 +18,7 @@ from jobs.states import AttemptStatus, JobStatus, Reason, WorkerStatus
 
 from .. import sample_jobs as sample
 from .. import unruly_jobs as unruly
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from .conftest import StartWorker, finished, is_gone, lines_of, pid_in
 
 pytestmark = pytest.mark.usefixtures("live_database")
@@ -35,7 +35,7 @@ def test_the_jobs_of_a_killed_worker_end_with_it(worker: StartWorker, log: Path)
     pids = [pid_in(line) for line in lines_of(log, 2)]
     below = [one.pid for one in process.tree()]
     process.send(signal.SIGKILL)
-    wait_until(lambda: all(map(is_gone, [*pids, *below])), 5.0, lambda: f"{pids} {below}")
+    wait_until(lambda: all(map(is_gone, [*pids, *below])), DEADLINE, lambda: f"{pids} {below}")
 
 
 def test_another_worker_of_the_host_runs_them_again_at_once(worker: StartWorker, log: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_frozen_worker_loses_its_jobs_before_its_lease_is_over(
     (started,) = lines_of(log, 1)
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        wait_until(lambda: is_gone(pid_in(started)), 10.0, "the fuse has blown")
+        wait_until(lambda: is_gone(pid_in(started)), DEADLINE, "the fuse has blown")
     finally:
         os.kill(process.pid, signal.SIGCONT)
 

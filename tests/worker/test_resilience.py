@@ -81,7 +81,7 @@ def test_what_the_fuse_has_ended_is_given_back_unspent(worker: StartWorker, tmp_
     (started,) = lines_of(log, 1)
     wait_until(lambda: has_begun(job), message="started")
     process.send(signal.SIGSTOP)
-    wait_until(lambda: is_gone(pid_in(started)), 15.0, "the fuse has blown")
+    wait_until(lambda: is_gone(pid_in(started)), DEADLINE, "the fuse has blown")
     process.send(signal.SIGCONT)
     wait_until(
         lambda: job.attempts.filter(number=1).exclude(status=AttemptStatus.RUNNING).exists(),

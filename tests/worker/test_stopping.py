@@ -11,7 +11,7 @@ from jobs.states import AttemptStatus, JobStatus, Reason
 
 from .. import sample_jobs as sample
 from .. import unruly_jobs as unruly
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from .conftest import StartWorker, finished, is_gone, lines_of, only_attempt, pid_in
 
 pytestmark = [pytest.mark.usefixtures("live_database"), pytest.mark.once]
@@ -84,7 +84,7 @@ def test_a_daemon_that_a_cancelled_job_has_left_is_killed_with_it(
     lines_of(log, 2)
     cancelled_while_running(job, log)
     pids = [pid_in(line) for line in log.read_text().splitlines() if "cancel" not in line]
-    wait_until(lambda: all(map(is_gone, pids)), 5.0, lambda: f"{pids} still run")
+    wait_until(lambda: all(map(is_gone, pids)), DEADLINE, lambda: f"{pids} still run")
 
 
 def test_a_daemon_that_a_completed_job_has_left_is_killed(worker: StartWorker, log: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_daemon_that_a_completed_job_has_left_is_killed(worker: StartWorker, l
     worker()
     assert finished(job).status == JobStatus.COMPLETED
     daemon, _ = lines_of(log, 2)
-    wait_until(lambda: is_gone(pid_in(daemon)), 5.0, "the daemon still runs")
+    wait_until(lambda: is_gone(pid_in(daemon)), DEADLINE, "the daemon still runs")
 
 
 def test_a_daemon_of_a_job_that_died_is_killed(worker: StartWorker, log: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_daemon_of_a_job_that_died_is_killed(worker: StartWorker, log: Path) -
     import os
 
     os.kill(pid_in(started), 9)
-    wait_until(lambda: is_gone(pid_in(daemon)), 5.0, "the daemon still runs")
+    wait_until(lambda: is_gone(pid_in(daemon)), DEADLINE, "the daemon still runs")
     wait_until(lambda: job.attempts.filter(signal=9).exists(), message="the attempt has ended")
 
 
