@@ -8,17 +8,20 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cached_property, reduce
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Concat, Lower
 from django.db.models.lookups import Contains
 
+from .lookups import Leads
 from .models import Attempt, AuditEntry, Job, Tag, Worker
 from .states import AttemptStatus, JobStatus
+
+Row = TypeVar("Row", bound=Model)
 
 LARGEST_KEY = 2**63 - 1
 WORKERS = 1_000
@@ -30,6 +33,14 @@ PLAIN = {
     "plain_parent_id": F("parent_id") + 0,
 }
 """What indexed columns hold, as expressions that no index does."""
+LEADS = {
+    "group": "error_group",
+    "status": "status",
+    "job_class": "job_class",
+    "queue": "queue",
+    "parent": "parent_id",
+}
+"""What is asked for → the column that an index of jobs begins with, whose next is the id."""
 OF_THE_JOB = "pk"
 OF_THE_TAG = "tagged_number"
 """Names of columns that hold the id of a job; see `Selection.key`."""
@@ -93,6 +104,20 @@ class Selection:
         """
         return OF_THE_TAG if self.tag else OF_THE_JOB
 
+    @property
+    def lead(self) -> str:
+        """The column by which one index holds exactly these jobs; empty where it is none of jobs.
+
+        Whoever takes `jobs()` in order has to order them by this column first: see `ordered`.
+        """
+        if self.tag or not self.is_one_range:
+            return ""
+        return next((column for name, column in LEADS.items() if getattr(self, name)), "")
+
+    def ordered(self, jobs: QuerySet[Job], *, newest_first: bool = False) -> QuerySet[Job]:
+        """Return what `jobs()` gave in the order of ids, as its index has them."""
+        return in_order(jobs, self.key, self.lead, newest_first=newest_first)
+
     def candidates(self, using: str | None = None) -> tuple[QuerySet[Any], str]:
         """Return rows of one index range, one for each job that may match, and where they hold its id."""
         if self.tag:
@@ -103,7 +128,7 @@ class Selection:
         """Return the jobs that match now, of the statuses `among` only, if any are given."""
         exact = {
             "error_type": self.error,
-            "error_group": self.group,
+            "error_group": "" if self.lead else self.group,
             "created_at__gte": self.since,
             "created_at__lt": self.until,
             "pk__in": self.ids,
@@ -118,6 +143,10 @@ class Selection:
         }
         jobs = Job.objects.using(using).filter(**{name: v for name, v in exact.items() if v})
         given = {lookup: value for lookup, value in named.items() if value not in ("", [], None)}
+        if self.lead:
+            value = {"error_group": self.group, **given}[self.lead]
+            jobs = jobs.filter(Leads(F(self.lead), value))
+            given.pop(self.lead, None)
         jobs = _tagged(jobs, self.tag, given) if self.tag else jobs.filter(**given)
         if self.status and among and self.status not in among:
             return jobs.none()
@@ -194,6 +223,14 @@ class Selection:
         if self.in_messages:
             found |= Q(error_message__icontains=self.text)
         return found if self.number is None else found | Q(pk=self.number)
+
+
+def in_order(
+    rows: QuerySet[Row], key: str, lead: str = "", *, newest_first: bool = False
+) -> QuerySet[Row]:
+    """Order rows by their key; `lead` is the column of an index of both, in which the newest are first."""
+    order = (lead, f"-{key}") if newest_first else (f"-{lead}", key)
+    return rows.order_by(*order) if lead else rows.order_by(order[1])
 
 
 def _tagged(jobs: QuerySet[Job], tag: str, named: dict[str, Any]) -> QuerySet[Job]:

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "jobs"
 
 LAYERS = [
-    {"exceptions", "states", "signals", "output"},
+    {"exceptions", "states", "signals", "output", "lookups"},
     {"conf", "retries", "routing", "histograms", "fingerprints", "faultpoints", "redaction"},
     {"registry", "options", "arguments", "origins"},
     {"models"},

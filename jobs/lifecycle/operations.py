@@ -135,7 +135,7 @@ def _next(engine: Engine, operation: Operation) -> tuple[list[int], int]:
         end = min(end, start + SPAN)
     key = selection.key
     jobs = _matching(engine, operation).filter(**{f"{key}__gte": start, f"{key}__lt": end})
-    found = list(jobs.order_by(key).values_list("pk", flat=True)[: STEP + 1])
+    found = list(selection.ordered(jobs).values_list("pk", flat=True)[: STEP + 1])
     return found[:STEP], found[STEP] if len(found) > STEP else end
 
 

@@ -130,7 +130,7 @@ def forecast(kind: OperationKind, selection: Selection) -> Forecast:
 
 def newest(selection: Selection, jobs: QuerySet[Job], reach: Reach | None) -> list[Job]:
     if selection.status and selection.is_one_range:
-        return page_of(jobs, SAMPLES, None, None).rows
+        return page_of(jobs, SAMPLES, None, None, lead=selection.lead).rows
     key, reach = selection.key, reach or reach_of(selection)
     return searched_page_of(jobs, SAMPLES, None, None, key=key, reach=reach).rows
 

@@ -127,7 +127,7 @@ class Rows(ABC):
     def between(self, floor: int, top: int) -> Iterator[Any]:
         """Yield the rows from the key `floor` to below `top`, the newest first."""
         rows, key = self.rows()
-        rows = rows.order_by(f"-{key}").filter(**{f"{key}__gte": floor})
+        rows = rows.filter(**{f"{key}__gte": floor})
         while found := list(rows.filter(**{f"{key}__lt": top})[: self._at_once]):
             top, size = found[-1].pk, self.size
             yield from found
@@ -135,7 +135,7 @@ class Rows(ABC):
 
     @abstractmethod
     def rows(self) -> tuple[QuerySet[Any], str]:
-        """Return all rows, with the columns that are written, and the column of their key."""
+        """Return all rows in order, with the columns that are written, and the column of their key."""
 
     @property
     def ending(self) -> str:
@@ -154,7 +154,8 @@ class JobRows(Rows):
 
     def rows(self) -> tuple[QuerySet[Any], str]:
         stored = [name for name in self.columns if name != "tags"]
-        return self.selection.jobs().only(*stored).prefetch_related("tag_rows"), self.selection.key
+        jobs = self.selection.ordered(self.selection.jobs(), newest_first=True)
+        return jobs.only(*stored).prefetch_related("tag_rows"), self.selection.key
 
     def found(self) -> Iterator[Job]:
         newest = newest_key(Job.objects.all())
@@ -173,7 +174,7 @@ class EntryRows(Rows):
     def rows(self) -> tuple[QuerySet[Any], str]:
         stored = [name for name in self.columns if name != "job_class"]
         entries = self.chosen.matching().annotate(job_class=F("job__job_class"))
-        return entries.only(*stored), "pk"
+        return entries.only(*stored).order_by("-pk"), "pk"
 
     def found(self) -> Iterator[AuditEntry]:
         rows = AuditEntry.objects.all()

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import Count, Max, Min, Model, QuerySet
 
-from ..selection import Selection
+from ..selection import Selection, in_order
 from .key_ranges import key_range
 
 SPAN = 50_000
@@ -35,19 +35,28 @@ class Page(Generic[Row]):
 
 
 def page_of(
-    rows: QuerySet[Row], size: int, before: int | None, after: int | None, key: str = "pk"
+    rows: QuerySet[Row],
+    size: int,
+    before: int | None,
+    after: int | None,
+    key: str = "pk",
+    lead: str = "",
 ) -> Page[Row]:
-    """Return the page of `rows` below the key `before`, above `after`, or the first one."""
+    """Return the page of `rows` below the key `before`, above `after`, or the first one.
+
+    `lead` is the column before the key in the index that holds these rows, see `Selection.lead`.
+    """
     if after is not None:
-        found = list(rows.filter(**{f"{key}__gt": after}).order_by(key)[: size + 1])
+        above = rows.filter(**{f"{key}__gt": after})
+        found = list(in_order(above, key, lead)[: size + 1])
         # Fewer than a page above it: the first page shows those, and fills up.
         if len(found) <= size:
-            return page_of(rows, size, None, None, key)
+            return page_of(rows, size, None, None, key, lead)
         found = found[size - 1 :: -1]
         return Page(found, newer=keyed(found[0], key), older=keyed(found[-1], key))
     if before is not None:
         rows = rows.filter(**{f"{key}__lt": before})
-    found = list(rows.order_by(f"-{key}")[: size + 1])
+    found = list(in_order(rows, key, lead, newest_first=True)[: size + 1])
     more = len(found) > size
     found = found[:size]
     return Page(

@@ -78,14 +78,14 @@ def counts(selection: Selection, reach: Reach | None = None) -> dict[str, Count]
 
 def among(selection: Selection, reach: Reach | None) -> dict[str, Count]:
     """Count by status the newest jobs of a filter."""
-    jobs, key = selection.jobs(), selection.key
+    jobs, key = selection.ordered(selection.jobs(), newest_first=True), selection.key
     if selection.is_one_range:
-        return newest(jobs, key)
+        return newest(jobs)
     reach = reach or reach_of(selection)
     floor = reach.below(None)
     near = jobs.filter(**{f"{key}__gte": floor})
     near = near if reach.top is None else near.filter(**{f"{key}__lt": reach.top})
-    return newest(near, key, older=not reach.ends_at(floor))
+    return newest(near, older=not reach.ends_at(floor))
 
 
 def by_each(
@@ -102,14 +102,14 @@ def told_by_status(statuses: Sequence[JobStatus], found: Sequence[int]) -> dict[
     }
 
 
-def newest(jobs: QuerySet[Job], key: str, older: bool = False) -> dict[str, Count]:
-    """Count by status among the newest of `jobs`.
+def newest(jobs: QuerySet[Job], older: bool = False) -> dict[str, Count]:
+    """Count by status among the first of `jobs`, which are in order, the newest first.
 
     No index leads by class and status both, so counting each status up to the cap could read
     every job of another class; the newest of one class are one range of one index. `older` says
     that `jobs` lacks older ones.
     """
-    statuses = list(jobs.order_by(f"-{key}").values_list("status", flat=True)[: CAP + 1])
+    statuses = list(jobs.values_list("status", flat=True)[: CAP + 1])
     tally = Counter(statuses[:CAP])
     capped = len(statuses) > CAP or older
     return {status.value: Count(tally[status.value], capped) for status in JobStatus}

@@ -57,7 +57,7 @@ def find_jobs(
     rows = selection.jobs().defer(*LARGE_OF_JOB).annotate(**more)
     place = (rows, chosen.size, chosen.before, chosen.after)
     if selection.is_one_range:
-        page = page_of(*place, key=selection.key)
+        page = page_of(*place, key=selection.key, lead=selection.lead)
     else:
         page = searched_page_of(*place, key=selection.key, reach=reach or reach_of(selection))
         if chosen.before is None and chosen.after is None:
