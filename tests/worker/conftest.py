@@ -60,9 +60,13 @@ class WorkerProcess:
             self.process.kill()
             self.process.wait()
             # Its launcher ends the rest, with what has been started meanwhile, and then itself.
-            _, left = psutil.wait_procs(below, timeout=5.0)
-            for one in left:
-                one.kill()
+            # Nobody waits until whoever inherits them has asked for their status: that may take seconds.
+            with suppress(AssertionError):
+                wait_until(lambda: all(is_gone(one.pid) for one in below), 5.0)
+            for one in below:
+                if not is_gone(one.pid):
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
 
 
 StartWorker = Callable[..., WorkerProcess]
