@@ -3,7 +3,7 @@
 Importing it takes longer than most of what a test then has a command do. A copy is a process of its
 own, and goes the way of `manage.py` from where that has read the settings: no thread runs, and no
 connection is open. It has its own variables of the jobs' settings, which are read when they are needed;
-where any other one is not as usual, or a test wants it so, a new interpreter is started.
+where any other one is not as usual, a new interpreter is started. A test that is about just that sets one.
 """
 
 from __future__ import annotations

@@ -210,7 +210,10 @@ def test_05_further_signals_end_a_worker_at_once(
 
 
 @pytest.mark.once
-def test_05_a_signal_during_start_up_leaves_nothing_behind(scene: Scene, figure: Figure) -> None:
+def test_05_a_signal_during_start_up_leaves_nothing_behind(
+    scene: Scene, database_env: dict[str, str], figure: Figure
+) -> None:
+    database_env["NOT_AS_USUAL"] = "and so each imports the project anew"
     for step in range(scaled(20, 4)):
         process = scene.worker()
         pass_time(step % 10 * 0.1)
