@@ -19,6 +19,7 @@ from .database import live_environment
 from .prepared import Copy, Process, start
 from .waiting import wait_until
 
+pytestmark = pytest.mark.once
 Start = Callable[..., Process]
 
 
