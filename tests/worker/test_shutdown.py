@@ -106,7 +106,7 @@ def test_a_signal_during_start_up_ends_it_and_all_below_it(worker: StartWorker) 
 
 
 def test_a_job_given_back_is_run_by_the_next_worker(worker: StartWorker, log: Path) -> None:
-    job = sample.Sleeps(log=str(log), seconds=1).dispatch()
+    job = sample.SleepsAtFirst(log=str(log)).dispatch()
     process = worker()
     lines_of(log, 1)
     process.send(signal.SIGTERM)
