@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -29,14 +29,19 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(database_env: dict[str, str], log: Path) -> Start:
+def command(database_env: dict[str, str], log: Path) -> Iterator[Start]:
     """Start a command that has these variables besides the usual ones."""
+    started: list[Process] = []
 
     def run(*command: str, **variables: str) -> Process:
         usual = live_environment(connection.settings_dict)
-        return start(command, database_env | variables, log, usual)
+        started.append(start(command, database_env | variables, log, usual))
+        return started[-1]
 
-    return run
+    yield run
+    for one in started:
+        one.kill()
+        one.wait()
 
 
 def test_a_copy_has_the_arguments_and_the_output_of_its_command(command: Start, log: Path) -> None:
