@@ -154,6 +154,15 @@ class Sleeps(BackgroundJob):
             raise
 
 
+class SleepsAtFirst(Sleeps):
+    """Later attempts return at once."""
+
+    def handle(self) -> Any:
+        if self.attempt == 1:
+            return super().handle()
+        return note(self.log, f"again {os.getpid()}")
+
+
 class SleepsShortly(Sleeps):
     timeout = 0.5
     max_attempts = 1

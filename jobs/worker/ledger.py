@@ -81,7 +81,7 @@ class Ledger:
     def run(self) -> None:
         """Repeat `turn` until told to close and everything is written, or it is too late for that."""
         try:
-            while not (self.closing and self.is_done()):
+            while not self.is_over():
                 self.turn_began = time.monotonic()
                 self.turn(self.turn_began)
                 self.turn_began = math.inf
@@ -93,8 +93,9 @@ class Ledger:
                     break
                 if self.appetite.has_stock() and not self.closing:
                     linger(self.inbox)
-                now = time.monotonic()
-                self.bell.wait(self.wake_at(now) - now, self.has_news)
+                if not self.is_over():
+                    now = time.monotonic()
+                    self.bell.wait(self.wake_at(now) - now, self.has_news)
             self.leave()
         except BaseException as error:
             logger.exception("ledger_crashed")
@@ -108,6 +109,9 @@ class Ledger:
             self.take(self.inbox.popleft())
         kept = (self.journal, *self.aside.parts)
         warn("ledger_gave_up", unwritten=sum(len(one.outcomes) for one in kept))
+
+    def is_over(self) -> bool:
+        return self.closing and self.is_done()
 
     def is_done(self) -> bool:
         """Whether nothing is left to be written."""

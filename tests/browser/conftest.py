@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,8 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+
+from tests.prepared import Process, start
 
 # A machine that runs everything at once may be slow; nothing here is about how fast it is.
 expect.set_options(timeout=45_000)
@@ -94,12 +94,11 @@ def open_page(administrator: User, browser: Browser, live_server) -> Iterator[Ca
 
 
 @pytest.fixture
-def worker(database_env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def worker(database_env: dict[str, str], tmp_path: Path) -> Iterator[Process]:
     """A worker with two job processes, on the database of the test."""
-    command = [sys.executable, "manage.py", "runworker", "--concurrency", "2"]
     env = database_env | {"BACKGROUND_JOB_DRAIN_TIMEOUT": "1", "BACKGROUND_JOB_KILL_GRACE": "2"}
     env.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
-    process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=env)
+    process = start(("runworker", "--concurrency", "2"), env, tmp_path / "worker.log", usual=env)
     yield process
     process.terminate()
     try:

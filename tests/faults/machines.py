@@ -14,6 +14,7 @@ import psutil
 
 from jobs.worker.processes import children
 
+from ..prepared import Process
 from ..waiting import DEADLINE, wait_until
 from ..worker.conftest import ROOT, WorkerProcess
 
@@ -27,7 +28,7 @@ class Machine:
         net = f"10.{100 + pid // 256 % 100}.{pid % 256}"
         self.server, self.address = f"{net}.{number * 4 + 1}", f"{net}.{number * 4 + 2}"
         self.cable, self.end = f"jm{number}x{pid}", f"jm{number}y{pid}"
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
 
     def build(self) -> None:
         run("netns", "add", self.name)

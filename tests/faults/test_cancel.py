@@ -44,6 +44,7 @@ def cancelled_to_gone(scene: Scene, jobs: list[Job], effects: list[Effect]) -> l
     return took
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("how", ["signal", "C"])
 def test_27_a_job_that_cannot_be_interrupted_is_killed_after_its_grace(
     scene: Scene, figure: Figure, how: str
@@ -73,6 +74,7 @@ def alive_grandchildren(scene: Scene) -> int:
     return sum(one.lives() for one in scene.effects("grandchild"))
 
 
+@pytest.mark.once
 def test_28_a_daemon_goes_with_its_job(scene: Scene, figure: Figure) -> None:
     scene.ready(KILL_GRACE=GRACE)
     took: list[float] = []
@@ -89,6 +91,7 @@ def test_28_a_daemon_goes_with_its_job(scene: Scene, figure: Figure) -> None:
     assert p95(took) <= at_most(2.0)
 
 
+@pytest.mark.once
 def test_29_a_chain_of_forks_is_ended(scene: Scene, figure: Figure) -> None:
     worker = scene.ready(KILL_GRACE=GRACE)
     generations = scaled(20_000, 500)

@@ -28,7 +28,7 @@ from .conftest import Figure
 from .figures import p95
 from .invariants import no_transaction_is_left_open
 from .polling import Polled
-from .scale import SCALE, at_most, scaled
+from .scale import SCALE, at_most, nightly, scaled
 from .scene import Scene
 from .site import MIB, Answer, Peak, Site, Visitor
 from .touched import touched, unit
@@ -159,6 +159,7 @@ def test_49_exports_that_nobody_reads_on_keep_no_page_waiting(site: Site, figure
     assert peak.grown <= GROWN
 
 
+@nightly
 @pytest.mark.parametrize("page", ["list", "job", "log"])
 def test_49_fifty_browsers_on_one_live_page_are_all_answered(
     site: Site, bare_scene: Scene, figure: Figure, page: str
@@ -175,6 +176,7 @@ def test_49_fifty_browsers_on_one_live_page_are_all_answered(
     check(found)
 
 
+@nightly
 def test_49_fifty_browsers_on_a_page_where_nothing_happens_are_told_so(
     site: Site, figure: Figure
 ) -> None:

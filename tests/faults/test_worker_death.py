@@ -191,7 +191,9 @@ def test_04_jobs_that_outlast_the_drain_are_picked_up_elsewhere(
     )
 
 
-@pytest.mark.parametrize("signals", ["TERM TERM TERM TERM TERM", "INT TERM"])
+@pytest.mark.parametrize(
+    "signals", ["TERM TERM TERM TERM TERM", pytest.param("INT TERM", marks=pytest.mark.once)]
+)
 def test_05_further_signals_end_a_worker_at_once(
     scene: Scene, figure: Figure, signals: str
 ) -> None:
@@ -208,7 +210,11 @@ def test_05_further_signals_end_a_worker_at_once(
     figure(f"{signals}: gone after {time.monotonic() - told_at:.2f} s")
 
 
-def test_05_a_signal_during_start_up_leaves_nothing_behind(scene: Scene, figure: Figure) -> None:
+@pytest.mark.once
+def test_05_a_signal_during_start_up_leaves_nothing_behind(
+    scene: Scene, database_env: dict[str, str], figure: Figure
+) -> None:
+    database_env["NOT_AS_USUAL"] = "and so each imports the project anew"
     for step in range(scaled(20, 4)):
         process = scene.worker()
         pass_time(step % 10 * 0.1)
@@ -217,6 +223,7 @@ def test_05_a_signal_during_start_up_leaves_nothing_behind(scene: Scene, figure:
     figure(f"{scaled(20, 4)} start-ups, tracebacks 0")
 
 
+@pytest.mark.once
 def test_05_a_worker_without_a_database_can_be_stopped(
     scene: Scene, database_env: dict[str, str], figure: Figure
 ) -> None:
@@ -233,7 +240,8 @@ def test_05_a_worker_without_a_database_can_be_stopped(
 
 # The last: those beside it run each time that it does, and never get to their end before.
 @pytest.mark.parametrize(
-    ("processes", "count", "seconds"), [(4, 20, 0.2), (8, 20, 0.2), (4, 3, 3.0)]
+    ("processes", "count", "seconds"),
+    [(4, 20, 0.2), pytest.param(8, 20, 0.2, marks=pytest.mark.once), (4, 3, 3.0)],
 )
 def test_11_a_job_that_kills_its_worker_runs_out_of_attempts(
     scene: Scene, figure: Figure, processes: int, count: int, seconds: float

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,9 +14,11 @@ from django.db import OperationalError, connection
 from jobs.models import Attempt, Job
 from jobs.worker.processes import children
 
+from .. import prepared
+from ..database import live_environment
 from ..waiting import DEADLINE, wait_until
 
-ROOT = Path(__file__).parents[2]
+ROOT = prepared.ROOT
 QUICK = {
     "BACKGROUND_JOB_RETRY_DELAY": "0",
     "BACKGROUND_JOB_KILL_GRACE": "1",
@@ -35,16 +35,7 @@ class WorkerProcess:
         self.log = log
         self.may_fail = "execute" in command
         """Whether a traceback in what it writes is in order."""
-        with log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "manage.py", *command],
-                cwd=ROOT,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
+        self.process = prepared.start(command, env, log, live_environment(connection.settings_dict))
         self.pid = self.process.pid
 
     def output(self) -> str:
@@ -56,7 +47,7 @@ class WorkerProcess:
     def ended(self, deadline: float = 30.0) -> int:
         """Wait until it has ended, and return its exit code."""
         wait_until(lambda: self.process.poll() is not None, deadline, self.output)
-        return self.process.returncode
+        return self.process.wait()
 
     def tree(self) -> list[psutil.Process]:
         """Return its descendants."""
@@ -69,9 +60,13 @@ class WorkerProcess:
             self.process.kill()
             self.process.wait()
             # Its launcher ends the rest, with what has been started meanwhile, and then itself.
-            _, left = psutil.wait_procs(below, timeout=5.0)
-            for one in left:
-                one.kill()
+            # Nobody waits until whoever inherits them has asked for their status: that may take seconds.
+            with suppress(AssertionError):
+                wait_until(lambda: all(is_gone(one.pid) for one in below), 5.0)
+            for one in below:
+                if not is_gone(one.pid):
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
 
 
 StartWorker = Callable[..., WorkerProcess]
@@ -112,7 +107,8 @@ def burst(worker: StartWorker) -> Callable[..., WorkerProcess]:
     """Run a worker until nothing is due, and see that it ends in order."""
 
     def run(*arguments: str, **settings: object) -> WorkerProcess:
-        process = worker("--burst", *arguments, **settings)
+        # Whether nothing is due is decided when a round of duties has found nothing.
+        process = worker("--burst", *arguments, **{"POLL_INTERVAL": 0.2} | settings)
         assert process.ended(60.0) == 0, process.output()
         return process
 

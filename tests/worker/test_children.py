@@ -24,6 +24,7 @@ def processes_of(path: Path) -> list[str]:
     return [line.split()[1] for line in path.read_text().splitlines()]
 
 
+@pytest.mark.once
 def test_a_clean_process_runs_the_next_job_too(burst: Burst, tmp_path: Path) -> None:
     log = tmp_path / "log"
     sample.Notes.dispatch_many(sample.Notes(log=str(log)) for _ in range(10))
@@ -31,6 +32,7 @@ def test_a_clean_process_runs_the_next_job_too(burst: Burst, tmp_path: Path) -> 
     assert len(set(processes_of(log))) == 1
 
 
+@pytest.mark.once
 def test_a_process_is_replaced_after_its_number_of_jobs(burst: Burst, tmp_path: Path) -> None:
     log = tmp_path / "log"
     sample.Notes.dispatch_many(sample.Notes(log=str(log)) for _ in range(10))
@@ -39,6 +41,7 @@ def test_a_process_is_replaced_after_its_number_of_jobs(burst: Burst, tmp_path: 
     assert [processes.count(pid) for pid in dict.fromkeys(processes)] == [4, 4, 2]
 
 
+@pytest.mark.once
 def test_fresh_isolation_gives_each_job_a_new_process(burst: Burst, tmp_path: Path) -> None:
     log = tmp_path / "log"
     sample.Notes.dispatch_many(sample.Notes(log=str(log)) for _ in range(6))
@@ -46,6 +49,7 @@ def test_fresh_isolation_gives_each_job_a_new_process(burst: Burst, tmp_path: Pa
     assert len(set(processes_of(log))) == 6
 
 
+@pytest.mark.once
 def test_a_class_may_ask_for_fresh_processes_by_itself(burst: Burst, tmp_path: Path) -> None:
     warm, fresh = tmp_path / "warm", tmp_path / "fresh"
     for _ in range(3):
@@ -56,18 +60,18 @@ def test_a_class_may_ask_for_fresh_processes_by_itself(burst: Burst, tmp_path: P
     assert not set(processes_of(fresh)) & set(processes_of(warm))
 
 
+LEFT = ("directory", "environment", "umask", "signal", "process", "thread", "stdout")
+
+
 @pytest.mark.parametrize(
     "what",
     [
-        "directory",
-        "environment",
-        "umask",
-        "signal",
-        "process",
-        "thread",
-        "stdout",
+        *(pytest.param(what, marks=pytest.mark.once) for what in LEFT),
         "transaction",
-        pytest.param("mark", marks=pytest.mark.skipif(not LINUX, reason="there are none")),
+        pytest.param(
+            "mark",
+            marks=[pytest.mark.once, pytest.mark.skipif(not LINUX, reason="there are none")],
+        ),
     ],
 )
 def test_a_process_left_otherwise_than_found_is_replaced(worker: StartWorker, what: str) -> None:
@@ -81,6 +85,7 @@ def test_a_process_left_otherwise_than_found_is_replaced(worker: StartWorker, wh
     wait_until(lambda: is_gone(process), DEADLINE, f"process {process} still runs")
 
 
+@pytest.mark.once
 def test_a_process_left_clean_is_not_replaced(worker: StartWorker) -> None:
     first = unruly.LeavesBehind(what="nothing").dispatch()
     worker("--concurrency", "1")
@@ -108,6 +113,7 @@ def test_processes_may_start_as_new_interpreters(burst: Burst, tmp_path: Path) -
     assert job.status == JobStatus.COMPLETED
 
 
+@pytest.mark.once
 def test_jobs_run_side_by_side(worker: StartWorker, tmp_path: Path) -> None:
     jobs = [sample.Sleeps(log=str(tmp_path / "log")).dispatch() for _ in range(2)]
     worker("--concurrency", "2")

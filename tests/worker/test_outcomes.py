@@ -82,6 +82,7 @@ def test_the_jobs_own_method_chooses_the_delay(burst: Burst) -> None:
     assert (job.run_at - finished_at).total_seconds() == pytest.approx(1008.0)
 
 
+@pytest.mark.once
 def test_a_segfault_costs_one_attempt_and_leaves_its_dump(burst: Burst) -> None:
     job, other = unruly.Segfaults().dispatch(), sample.Returns(value=1).dispatch()
     burst()
@@ -95,6 +96,7 @@ def test_a_segfault_costs_one_attempt_and_leaves_its_dump(burst: Burst) -> None:
     assert "Segmentation fault" in attempt.output
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("code", [0, 3])
 def test_a_process_that_exits_without_an_outcome_has_failed(burst: Burst, code: int) -> None:
     job = unruly.Exits(code=code).dispatch()
@@ -105,6 +107,7 @@ def test_a_process_that_exits_without_an_outcome_has_failed(burst: Burst, code: 
     assert f"exited with code {code}" in attempt.error_message
 
 
+@pytest.mark.once
 def test_sys_exit_is_an_exception_like_any_other(burst: Burst) -> None:
     job = unruly.ExitsPolitely().dispatch()
     burst()
@@ -112,6 +115,7 @@ def test_sys_exit_is_an_exception_like_any_other(burst: Burst) -> None:
     assert (attempt.reason, attempt.error_type) == (Reason.EXCEPTION, "SystemExit")
 
 
+@pytest.mark.once
 def test_a_job_over_its_memory_limit_is_killed(burst: Burst) -> None:
     job = unruly.Grows().dispatch()
     burst()
@@ -122,6 +126,7 @@ def test_a_job_over_its_memory_limit_is_killed(burst: Burst) -> None:
     assert "its limit is 200 MiB" in attempt.error_message
 
 
+@pytest.mark.once
 def test_cpu_time_and_peak_memory_are_measured(burst: Burst) -> None:
     job = unruly.Burns().dispatch()
     burst()
@@ -131,6 +136,7 @@ def test_cpu_time_and_peak_memory_are_measured(burst: Burst) -> None:
     assert attempt.peak_rss > 100 * sample.MIB
 
 
+@pytest.mark.once
 def test_the_peak_is_that_of_the_attempt_not_of_its_process(burst: Burst) -> None:
     unruly.Burns().dispatch(priority=10)
     small = sample.Returns().dispatch()
@@ -159,6 +165,7 @@ def test_a_job_can_give_up_for_good(burst: Burst) -> None:
     assert only_attempt(job).reason == Reason.GAVE_UP
 
 
+@pytest.mark.once
 def test_a_result_that_is_not_json_fails_the_job_once(burst: Burst) -> None:
     job = sample.ReturnsObject().dispatch()
     burst()
@@ -167,6 +174,7 @@ def test_a_result_that_is_not_json_fails_the_job_once(burst: Burst) -> None:
     assert only_attempt(job).reason == Reason.RESULT
 
 
+@pytest.mark.once
 def test_arguments_that_no_longer_fit_fail_the_job_once(burst: Burst) -> None:
     job = sample.Notes(log="x").dispatch()
     Job.objects.filter(pk=job.pk).update(arguments={"seconds": "soon"})
@@ -183,6 +191,7 @@ def test_the_last_progress_is_kept(burst: Burst) -> None:
     assert job.progress == {"done": 10, "total": 10, "message": "step 10"}
 
 
+@pytest.mark.once
 def test_a_job_knows_itself_and_runs_in_the_main_thread(burst: Burst) -> None:
     job = sample.Identifies().dispatch()
     burst()
@@ -228,7 +237,7 @@ def test_what_a_failed_job_wrote_in_its_transaction_is_rolled_back(burst: Burst)
     ("how", "expected"),
     [
         ("raise", "ValueError: no luck; same process: True"),
-        ("die", "JobKilled: its process was killed by SIGKILL"),
+        pytest.param("die", "JobKilled: its process was killed by SIGKILL", marks=pytest.mark.once),
     ],
 )
 def test_failed_runs_once_after_the_last_attempt(

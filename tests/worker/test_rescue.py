@@ -39,7 +39,7 @@ def test_the_jobs_of_a_killed_worker_end_with_it(worker: StartWorker, log: Path)
 
 
 def test_another_worker_of_the_host_runs_them_again_at_once(worker: StartWorker, log: Path) -> None:
-    job = sample.Sleeps(log=str(log), seconds=2).dispatch()
+    job = sample.SleepsAtFirst(log=str(log)).dispatch()
     first = worker(LEASE=600)
     lines_of(log, 1)
     wait_until(lambda: job.attempts.filter(started_at__isnull=False).exists(), message="started")
@@ -59,8 +59,7 @@ def test_a_row_somebody_holds_stops_neither_worker_nor_the_rescue_of_others(
 ) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no locks of rows")
-    # Long enough for the first to run when the second has begun.
-    held, free = (sample.Sleeps(log=str(log), seconds=6).dispatch(queue=name) for name in "ab")
+    held, free = (sample.SleepsAtFirst(log=str(log)).dispatch(queue=name) for name in "ab")
     dead = [worker("--queues", name, LEASE=600) for name in "ab"]
     lines_of(log, 2)
     with transaction.atomic():
@@ -88,7 +87,7 @@ def status_in_the_end(pk: int) -> str:
 def test_a_worker_of_another_host_is_waited_for_until_its_lease_is_over(
     worker: StartWorker, log: Path
 ) -> None:
-    job = sample.Sleeps(log=str(log), seconds=1).dispatch()
+    job = sample.SleepsAtFirst(log=str(log)).dispatch()
     first = worker(LEASE=600)
     lines_of(log, 1)
     first.send(signal.SIGKILL)
@@ -134,7 +133,7 @@ def test_a_frozen_worker_loses_its_jobs_before_its_lease_is_over(
 
 
 def test_a_lost_launcher_is_replaced_and_its_jobs_run_again(worker: StartWorker, log: Path) -> None:
-    job = sample.Sleeps(log=str(log), seconds=2).dispatch()
+    job = sample.SleepsAtFirst(log=str(log)).dispatch()
     process = worker()
     (started,) = lines_of(log, 1)
     (launcher,) = psutil.Process(process.pid).children()

@@ -35,6 +35,7 @@ def has_begun(job: Job) -> bool:
     return job.attempts.filter(started_at__isnull=False).exists()
 
 
+@pytest.mark.once
 def test_a_job_is_cancelled_in_the_middle_of_a_long_record(worker: StartWorker) -> None:
     job = stubborn.Shouts().dispatch()
     process = worker("--concurrency", "1", KILL_GRACE=5)
@@ -45,6 +46,7 @@ def test_a_job_is_cancelled_in_the_middle_of_a_long_record(worker: StartWorker) 
     assert process.process.poll() is None
 
 
+@pytest.mark.once
 def test_records_of_several_threads_do_not_get_mixed_up(worker: StartWorker) -> None:
     job = stubborn.Shouts(seconds=1.0, threads=4).dispatch()
     worker("--concurrency", "1")
@@ -53,6 +55,7 @@ def test_records_of_several_threads_do_not_get_mixed_up(worker: StartWorker) -> 
     assert {text.strip("x\n").strip() for text in texts} == {"tests.worker.stubborn_jobs:"}
 
 
+@pytest.mark.once
 def test_a_child_that_speaks_nonsense_is_ended_alone(worker: StartWorker) -> None:
     job = stubborn.SpeaksNonsense().dispatch()
     process = worker("--concurrency", "1")
@@ -62,6 +65,7 @@ def test_a_child_that_speaks_nonsense_is_ended_alone(worker: StartWorker) -> Non
     assert process.process.poll() is None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("what", ["executor", "stdout object", "alarm", "signal mask"])
 def test_what_a_job_leaves_in_python_does_not_reach_the_next(
     worker: StartWorker, what: str
@@ -123,6 +127,7 @@ def test_a_row_somebody_holds_stops_no_other_job(
     assert "database_unreachable" not in process.output()
 
 
+@pytest.mark.once
 def test_an_idle_child_that_gets_a_signal_still_hears_its_next_order(worker: StartWorker) -> None:
     process = worker("--concurrency", "1")
     first = finished(unruly.LeavesBehind(what="nothing").dispatch())
@@ -136,6 +141,7 @@ def test_an_idle_child_that_gets_a_signal_still_hears_its_next_order(worker: Sta
     assert process.process.poll() is None
 
 
+@pytest.mark.once
 def test_a_launcher_that_is_stopped_is_replaced(worker: StartWorker, tmp_path: Path) -> None:
     process = worker("--concurrency", "1", BOOT_TIMEOUT=5, LEASE=60, BEAT=0.5)
     finished(sample.Returns().dispatch())
@@ -145,6 +151,7 @@ def test_a_launcher_that_is_stopped_is_replaced(worker: StartWorker, tmp_path: P
     assert finished(sample.Returns().dispatch()).status == JobStatus.COMPLETED
 
 
+@pytest.mark.once
 def test_a_worker_short_of_processes_goes_on_with_those_it_has(worker: StartWorker) -> None:
     process = worker("--concurrency", "1")
     finished(sample.Returns().dispatch())

@@ -126,7 +126,7 @@ def test_an_attempt_of_some_seconds_keeps_what_it_took(
     job = watched.TakesMore(seconds=3.2, fails=fails).dispatch()
     quick = sample.Returns().dispatch()
     burst()
-    samples = job.attempts.order_by("id")[0].samples
+    samples = only_attempt(job).samples
     assert samples is not None
     assert samples["memory_limit"] == 1024**3
     assert [round(at) for at, _, _ in samples["points"]] == [1, 2, 3]

@@ -28,7 +28,9 @@ def settled(process: WorkerProcess) -> None:
     assert process.process.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.once)]
+)
 def test_running_jobs_are_finished_and_none_is_begun(
     worker: StartWorker, log: Path, number: int
 ) -> None:
@@ -47,7 +49,14 @@ def test_running_jobs_are_finished_and_none_is_begun(
     assert Worker.objects.get().status == WorkerStatus.STOPPED
 
 
-@pytest.mark.parametrize(("first", "second"), [("TERM", "TERM"), ("TERM", "INT"), ("INT", "TERM")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("TERM", "TERM"),
+        pytest.param("TERM", "INT", marks=pytest.mark.once),
+        pytest.param("INT", "TERM", marks=pytest.mark.once),
+    ],
+)
 def test_a_second_signal_gives_running_jobs_back_unspent(
     worker: StartWorker, log: Path, first: str, second: str
 ) -> None:
@@ -75,6 +84,7 @@ def test_jobs_that_outlast_the_drain_are_given_back(worker: StartWorker, log: Pa
     assert (job.status, job.interruptions) == (JobStatus.QUEUED, 1)
 
 
+@pytest.mark.once
 def test_an_idle_worker_leaves_no_process_behind(worker: StartWorker) -> None:
     process = worker()
     settled(process)
@@ -85,6 +95,7 @@ def test_an_idle_worker_leaves_no_process_behind(worker: StartWorker) -> None:
     assert all(map(is_gone, below))
 
 
+@pytest.mark.once
 def test_a_signal_during_start_up_ends_it_and_all_below_it(worker: StartWorker) -> None:
     process = worker()
     wait_until(lambda: "Worker" in process.output(), message="has begun")
@@ -95,7 +106,7 @@ def test_a_signal_during_start_up_ends_it_and_all_below_it(worker: StartWorker) 
 
 
 def test_a_job_given_back_is_run_by_the_next_worker(worker: StartWorker, log: Path) -> None:
-    job = sample.Sleeps(log=str(log), seconds=1).dispatch()
+    job = sample.SleepsAtFirst(log=str(log)).dispatch()
     process = worker()
     lines_of(log, 1)
     process.send(signal.SIGTERM)

@@ -54,6 +54,7 @@ def test_it_fails_after_a_day_and_says_why(burst: StartWorker) -> None:
     )
 
 
+@pytest.mark.once
 def test_a_jobs_module_that_cannot_be_imported_is_named_and_the_rest_goes_on(
     command: StartWorker, database_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_jobs_module_that_cannot_be_imported_is_named_and_the_rest_goes_on(
     assert "nothing_of_that_name" in process.output()
 
 
+@pytest.mark.once
 def test_a_worker_refuses_a_sqlite_database_it_would_lose_writes_in(
     command: StartWorker, database_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_worker_refuses_a_sqlite_database_it_would_lose_writes_in(
     assert '"transaction_mode": "IMMEDIATE"' in process.output()
 
 
+@pytest.mark.once
 def test_a_worker_refuses_a_bad_setting_by_name(command: StartWorker) -> None:
     process = command("runworker", "--burst", MAX_ATTEMPTS="many")
     assert process.ended() == 1
@@ -126,6 +129,7 @@ def test_a_database_that_ends_every_connection_is_reconnected_to(
     assert "database_back" in process.output()
 
 
+@pytest.mark.once
 def test_a_worker_that_finds_no_database_says_so_once_and_waits(
     command: StartWorker, database_env: dict[str, str]
 ) -> None:

@@ -63,6 +63,7 @@ class Broken(AppConfig):
 """
 
 
+@pytest.mark.once
 def test_launchers_that_cannot_start_are_tried_less_and_less_often(
     worker: StartWorker, database_env: dict[str, str], extra_app: ExtraApp, tmp_path: Path
 ) -> None:

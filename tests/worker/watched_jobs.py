@@ -59,6 +59,7 @@ class TakesHandler(BackgroundJob):
 class TakesMore(BackgroundJob):
     """Takes memory and CPU for about so many seconds."""
 
+    max_attempts = 1
     memory_limit = 1024 * 1024 * 1024
     seconds: float
     fails: bool = False
