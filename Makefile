@@ -25,6 +25,10 @@ REQUESTS ?= 20000
 	clean
 .DEFAULT_GOAL = help
 
+# Many images of Python forbid it to keep what it compiles. Tests start hundreds of processes, and each one would
+# compile the package again; pytest also rewrites every assertion, anew in each of its processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 

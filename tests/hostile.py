@@ -77,7 +77,9 @@ def hostile(payload: str) -> list[str]:
         )
         make_output(attempt, ("out", payload), ("error", payload))
         make_audit(job, payload[:20], actor_name=user.username)
-        pages += [job.get_absolute_url(), attempt.get_absolute_url()]
+        pages.append(job.get_absolute_url())
+    # An attempt shows nothing of its job's status: the pages of all these attempts are the same.
+    pages.append(attempt.get_absolute_url())
     text = quote(payload)
     pages += [f"/attempts/compare/?a={attempt.pk}&b={attempt.pk - 1}", f"/view/logs?q={text[:9]}"]
     pages += [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +21,42 @@ DISPATCH = "from jobsystem.jobs import Reminder; Reminder(text='tea').dispatch(q
 Manage = Callable[..., str]
 
 
-@pytest.fixture
-def manage(tmp_path: Path) -> Manage:
-    """Run `manage.py` of the reference project on two databases, one of them for `reports`."""
-    env = os.environ | {
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of the reference project on two databases, one of them for `reports`."""
+    return os.environ | {
         "DJANGO_SETTINGS_MODULE": "jobsystem.settings",
         "PYTHON_DOTENV_DISABLED": "1",
         "SECRET_KEY": "for this test",
-        "DATABASE_URL": f"sqlite:///{tmp_path}/main.sqlite3",
-        "DATABASE_URL_BULK": f"sqlite:///{tmp_path}/bulk.sqlite3",
+        "DATABASE_URL": f"sqlite:///{folder}/main.sqlite3",
+        "DATABASE_URL_BULK": f"sqlite:///{folder}/bulk.sqlite3",
         "BACKGROUND_JOB_QUEUE_DATABASES": "reports=bulk",
     }
 
-    def run(*command: str, **settings: str) -> str:
-        more = {f"BACKGROUND_JOB_{name}": value for name, value in settings.items()}
-        line = [sys.executable, "manage.py", *command]
-        done = subprocess.run(line, cwd=ROOT, env=env | more, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
-    run("migrate", "--verbosity=0")
-    run("migrate", "--verbosity=0", "--database=bulk")
-    return run
+def call(folder: Path, *command: str, **settings: str) -> str:
+    """Run `manage.py` on the databases of a folder."""
+    more = {f"BACKGROUND_JOB_{name}": value for name, value in settings.items()}
+    line = [sys.executable, "manage.py", *command]
+    env = environment(folder) | more
+    done = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both databases as `migrate` makes them: each test gets a copy of it."""
+    folder = tmp_path_factory.mktemp("migrated")
+    call(folder, "migrate", "--verbosity=0")
+    call(folder, "migrate", "--verbosity=0", "--database=bulk")
+    return folder
+
+
+@pytest.fixture
+def manage(migrated: Path, tmp_path: Path) -> Manage:
+    """Run `manage.py` of the reference project on two databases of this test's own."""
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    return partial(call, tmp_path)
 
 
 def rows(file: Path, sql: str) -> list[Any]:

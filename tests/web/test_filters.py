@@ -34,7 +34,10 @@ HOSTILE = [
 NAMES = [
     *("status", "class", "queue", "size", "before", "after", "tab", "line", "open"),
     *("q", "worker", "error", "argument", "since", "until", "by", "job", "operation", "action"),
+    *("tag", "parent", "group"),
 ]
+DROPPED = {"status", "size", "tab", "line", "open", "by", "job", "operation", "action"}
+"""Of which the list takes no value that it does not offer, or none at all: the last are other pages'."""
 
 
 def shown(client, query: str) -> set[int]:
@@ -45,7 +48,9 @@ def shown(client, query: str) -> set[int]:
 def test_no_value_of_any_parameter_breaks_the_list(value, operator) -> None:
     make_attempt(make_job(JobStatus.RUNNING), "running")
     hostile = value.encode("utf-8", "surrogatepass")
-    for asked in ({name: hostile} for name in NAMES):
+    # What is dropped before anything is asked of it cannot hide another: once all together is enough.
+    alone = [{name: hostile} for name in NAMES if name not in DROPPED]
+    for asked in (*alone, dict.fromkeys(sorted(DROPPED), hostile)):
         assert operator.get(f"/?{urlencode(asked)}").status_code == 200
 
 
