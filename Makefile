@@ -8,6 +8,8 @@ BIN = $(VENV)/bin
 PYTEST ?=
 # What a browser sees, and what uses no database, is the same on each of them: looked at on SQLite.
 AGAIN = --on-database --ignore=tests/browser
+# The same for MySQL alone, where `make test` runs it beside others.
+ON_MYSQL ?=
 # Further arguments for the benchmarks: make bench BENCH="--quick --only drain"
 BENCH ?=
 
@@ -51,7 +53,7 @@ test-postgresql: $(VENV)/.dev ## Run the tests on PostgreSQL: TEST_POSTGRES_URL,
 test-mysql: $(VENV)/.dev ## Run the tests on MySQL or MariaDB: TEST_MYSQL_URL, or one on this machine
 	@$(BIN)/python -m tests.mysql && $(MAKE) --no-print-directory $(VENV)/.mysql \
 		&& $(BIN)/python -m tests.mysql && echo "TEST_DATABASE=mysql" \
-		&& TEST_DATABASE=mysql $(BIN)/python -m pytest -n auto $(AGAIN) $(PYTEST) || [ $$? = 75 ]
+		&& TEST_DATABASE=mysql $(BIN)/python -m pytest -n auto $(AGAIN) $(PYTEST) $(ON_MYSQL) || [ $$? = 75 ]
 
 test-pgbouncer: $(VENV)/.dev ## Run the tests on PostgreSQL through PgBouncer in transaction mode, Debian's package
 	$(BIN)/python -m tests.pgbouncer -n auto $(AGAIN) $(PYTEST)
