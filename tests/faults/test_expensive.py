@@ -204,7 +204,7 @@ def check(found: Polled) -> None:
 def test_49_absurd_parameters_lead_through_no_more_rows(
     live_database: None, monkeypatch: pytest.MonkeyPatch, figure: Figure
 ) -> None:
-    few, asked = FEW if SCALE else 2_000, scaled(600, 60)
+    few, asked = FEW if SCALE else 2_000, scaled(600, 30)
     if not SCALE:
         # As few jobs as these are more than a page looks at only where that is less, too.
         for name, value in (("SPAN", 100), ("SLOW_SPAN", 50), ("ROWS", 40)):

@@ -14,12 +14,12 @@ from django.urls import path
 from jobs.models import Job
 from jobs.states import JobStatus
 
-from ..test_routing import Manage, manage, rows
+from ..test_routing import Manage, manage, migrated, rows
 from .conftest import Figure
 from .fault_jobs import Works
 from .scene import Scene
 
-__all__ = ["manage"]
+__all__ = ["manage", "migrated"]
 
 
 @pytest.mark.usefixtures("live_database")
