@@ -34,9 +34,12 @@ ARGUMENTS = [
 
 
 def chromium() -> str | None:
-    """Return the path of a Chromium: `$CHROMIUM`, Debian's, or any on the PATH."""
-    named = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    return named if Path(named).exists() else shutil.which("chromium")
+    """Return the path of a Chromium: `$CHROMIUM`, or one on the PATH, at best the one without windows.
+
+    That one, Debian's package chromium-headless-shell, takes a third less of a processor for the same pages.
+    """
+    named = (os.environ.get("CHROMIUM"), "chromium-headless-shell", "chromium")
+    return next(filter(None, map(shutil.which, filter(None, named))), None)
 
 
 @pytest.fixture(scope="package")
