@@ -31,9 +31,9 @@ MADE = """() => {
 """What was made of a payload, and what it ran."""
 
 
-@pytest.mark.parametrize("first", ["", "javascript:alert(1)//"])
-def test_nothing_is_made_of_what_a_job_says_on_any_page(first, open_page) -> None:
-    text = first + " ".join(PAYLOADS)
+def test_nothing_is_made_of_what_a_job_says_on_any_page(open_page) -> None:
+    # Wherever an address is made of a text, this is one; elsewhere it is text, and what follows counts.
+    text = "javascript:alert(1)//" + " ".join(PAYLOADS)
     pages = [*hostile(text), *edited(text), *admin_pages(text)]
     page = open_page("/")
     page.add_init_script(WATCH)
