@@ -43,9 +43,11 @@ POLLERS = 50
 STALLED, WARM = 8, 8
 GROWN = 32
 """MiB that the server may take beside what it took when it was warm."""
-FEW, TIMES = scaled(400_000), 3
-"""Jobs of which a page looks at a part only, also of a tenth of them from a quarter of the scale on, and how
-many times as many it is compared with."""
+FEW, TIMES = 400_000, 3
+"""Jobs of which a page looks at a part only, also of a tenth of them, and how many times as many it is compared with.
+
+At any scale: tables of half the size PostgreSQL still reads as a whole, now and then.
+"""
 MORE_ROWS, SOME_ROWS = 1.5, 2_000 if connection.vendor != "sqlite" else 15_000
 """How many times, and how many, more are read of that many: indexes grow deeper."""
 REACH = (100_000 if connection.vendor != "sqlite" else 1_000_000) if SCALE else 0
