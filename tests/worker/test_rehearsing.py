@@ -89,7 +89,7 @@ def test_a_rehearsal_that_fails_is_told_of_and_does_no_harm(
 def test_the_first_job_of_a_process_has_nothing_of_the_rehearsal(
     worker: StartWorker, isolation: str
 ) -> None:
-    worker(BACKGROUND_JOB_ISOLATION=isolation)
+    worker(ISOLATION=isolation)
     job = finished(sample.Returns().dispatch())
     assert job.status == "completed"
     assert job.attempts.get().output == ""
