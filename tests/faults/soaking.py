@@ -247,8 +247,8 @@ class Soak:
         completed = Count("attempts", filter=Q(attempts__status=AttemptStatus.COMPLETED))
         twice = Job.objects.annotate(times=completed).filter(times__gt=1).count()
         running = Attempt.objects.filter(status=AttemptStatus.RUNNING).exclude(job__in=opened)
-        with suppress(AssertionError):  # Its last new children may be on their way.
-            wait_until(lambda: self.growth()[1] == 0, 5.0)
+        with suppress(AssertionError):  # New children, or a new launcher, may be on their way.
+            wait_until(lambda: self.growth()[1] == 0)
         rss, descriptors = self.growth()
         starts = sorted((one.job, one.attempt) for one in self.scene.effects("start"))
         return Result(
