@@ -19,6 +19,7 @@ from jobs.web import attention
 from jobs.web.glance import RUNNING, glance
 from jobs.web.trends import TrendFilter
 from tests.factories import make_job, make_names, make_worker
+from tests.plans import plan, prefer_indexes
 
 from .test_statistics_page import DAY, HOUR, MINUTE, ended, page
 
@@ -189,16 +190,11 @@ def test_of_very_many_running_jobs_it_looks_at_some_and_says_so(
 def test_running_jobs_are_read_from_the_index_of_their_status() -> None:
     if connection.vendor == "mysql":
         pytest.skip("it reads small tables as a whole, whatever its indexes")
-    explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute("SET LOCAL enable_sort = off")
-        cursor.execute(f"{explain} {RUNNING.format(running=1001)}")
-        plan = str(cursor.fetchall())
-    assert "jobs_job_status" in plan
-    assert "TEMP B-TREE" not in plan
-    assert "Sort" not in plan
+    prefer_indexes()
+    found = plan(RUNNING.format(running=1001))
+    assert "jobs_job_status" in found
+    assert "TEMP B-TREE" not in found
+    assert "Sort" not in found
 
 
 def test_workers_are_told_apart_by_their_heartbeat(operator: Client) -> None:

@@ -21,6 +21,7 @@ from jobs.models import CodeVersion, Worker
 from jobs.web import charts, glance, trends
 from jobs.worker.start import identity
 from tests.factories import make_job, make_names, make_worker
+from tests.plans import plan, prefer_indexes
 
 from .test_statistics_page import HOUR, MINUTE, ended, page
 
@@ -180,13 +181,8 @@ def test_the_page_takes_no_query_more_for_it(operator: Client) -> None:
 def test_new_versions_are_read_from_an_index() -> None:
     if connection.vendor == "mysql":
         pytest.skip("it reads small tables as a whole, whatever its indexes")
-    explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
     since = connection.ops.adapt_datetimefield_value(timezone.now())
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute("SET LOCAL enable_sort = off")
-        cursor.execute(f"{explain} {glance.VERSIONS}", [since])
-        plan = str(cursor.fetchall())
-    assert "jobs_version_started" in plan
-    assert "TEMP B-TREE" not in plan
+    prefer_indexes()
+    found = plan(glance.VERSIONS, [since])
+    assert "jobs_version_started" in found
+    assert "TEMP B-TREE" not in found

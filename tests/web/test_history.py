@@ -18,6 +18,7 @@ from jobs.selection import Selection
 from jobs.states import JobStatus
 from jobs.web import paging
 from tests.factories import make_audit, make_job, make_operation, make_worker
+from tests.plans import plan, prefer_indexes
 
 
 def begin(**values: Any) -> Operation:
@@ -172,12 +173,7 @@ def test_the_jobs_of_an_operation_are_one_range_of_an_index(operator) -> None:
     with CaptureQueriesContext(connection) as queries:
         operator.get(f"/audit/?operation={operation.pk}")
     (sql,) = [one["sql"] for one in queries if 'ORDER BY "jobs_auditentry"' in one["sql"]]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # So few rows it would rather read at once.
-            cursor.execute("SET LOCAL enable_seqscan = off")
-        explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}[connection.vendor]
-        cursor.execute(f"{explain} {sql}")
-        plan = " ".join(map(str, cursor.fetchall()))
-    assert "jobs_audit" in plan
-    assert not re.search(r"TEMP B-TREE|\bSort\b", plan)
+    prefer_indexes("seqscan")
+    found = plan(sql)
+    assert "jobs_audit" in found
+    assert not re.search(r"TEMP B-TREE|\bSort\b", found)

@@ -15,6 +15,7 @@ from jobs.models import Attempt, OutputChunk
 from jobs.states import JobStatus
 from jobs.worker.buffers import OutputBuffer
 from tests.factories import make_attempt, make_job
+from tests.plans import plan
 
 MIB = 1024 * 1024
 QUERIES = ("", "?line=300000", "?before=300000", "?from=1", "?level=error", "?q=no such text")
@@ -70,11 +71,9 @@ def test_a_part_of_a_log_is_read_by_its_index(query, operator, db) -> None:
         operator.get(attempt.get_absolute_url() + query)
     for one in queries:
         if "jobs_outputchunk" in one["sql"]:
-            with connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN QUERY PLAN {one['sql']}")
-                plan = " ".join(str(row[3]) for row in cursor.fetchall())
-            assert "SEARCH jobs_outputchunk USING INDEX" in plan, (one["sql"], plan)
-            assert "TEMP B-TREE" not in plan, (one["sql"], plan)
+            found = plan(one["sql"])
+            assert "SEARCH jobs_outputchunk USING INDEX" in found, (one["sql"], found)
+            assert "TEMP B-TREE" not in found, (one["sql"], found)
 
 
 def fill(attempt: Attempt) -> None:
@@ -93,8 +92,6 @@ def test_the_logs_of_a_class_are_looked_for_among_the_newest_attempts(operator, 
         with CaptureQueriesContext(connection) as queries:
             operator.get(f"/view/logs?{query}")
         (sql, *_) = [one["sql"] for one in queries if "jobs_job" in one["sql"]] or [""]
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql or 'SELECT 1'}")
-            plan = " ".join(str(row[3]) for row in cursor.fetchall())
-        assert "jobs_job_class" not in plan
-        assert "jobs_job_queue" not in plan
+        found = plan(sql or "SELECT 1")
+        assert "jobs_job_class" not in found
+        assert "jobs_job_queue" not in found

@@ -17,6 +17,7 @@ from jobs.models import Job
 from jobs.selection import Selection
 from jobs.states import JobStatus
 from tests.factories import make_operation
+from tests.plans import plan, prefer_indexes
 
 pytestmark = pytest.mark.skipif(
     connection.vendor != "postgresql", reason="about how PostgreSQL chooses between indexes"
@@ -48,10 +49,9 @@ def parent(db: None) -> int:
     Job.objects.filter(pk__lt=last).update(status=JobStatus.CANCELLED, **old)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_job")
-        for what in DEAR:
-            cursor.execute(f"SET LOCAL enable_{what} = off")
         # As one of a large table is, of which other pages are in memory.
         cursor.execute("SET LOCAL random_page_cost = 40")
+    prefer_indexes(*DEAR)
     return last
 
 
@@ -59,12 +59,7 @@ def plans(act: Callable[[], object]) -> list[str]:
     """Return the plan of each query that takes jobs in order while `act` is done."""
     with CaptureQueriesContext(connection) as queries:
         act()
-    found = []
-    for sql in [one["sql"] for one in queries if ORDERED.search(one["sql"])]:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN {sql}")
-            found.append("\n".join([sql, *(row[0] for row in cursor.fetchall())]))
-    return found
+    return [plan(one["sql"]) for one in queries if ORDERED.search(one["sql"])]
 
 
 @pytest.mark.parametrize("chosen", FILTERS)

@@ -19,6 +19,7 @@ from tests.factories import (
     make_output,
     make_worker,
 )
+from tests.plans import plan
 
 LARGE = {
     "/": ["arguments", "result"],
@@ -102,7 +103,4 @@ def test_the_list_is_read_from_an_index_in_its_order(operator, db) -> None:
             sql for sql in statements(operator, path)
             if "ORDER BY" in sql and '"jobs_job"."created_at"' in sql
         ]  # fmt: skip
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            plan = " ".join(str(row[3]) for row in cursor.fetchall())
-        assert "TEMP B-TREE" not in plan, path
+        assert "TEMP B-TREE" not in plan(sql), path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -18,6 +17,7 @@ from jobs.models import Job, Tag
 from jobs.selection import Selection
 from jobs.web import paging
 from tests.factories import make_operation
+from tests.plans import NOTHING, plan
 
 PATHS = [
     "/?tag={tag}",
@@ -41,8 +41,6 @@ ANALYZE = {
     ("postgresql", "analyzed"): ["ANALYZE jobs_tag", "SET LOCAL cpu_tuple_cost = 10"],
     ("mysql", "analyzed"): [],
 }
-NOTHING = "MySQL has looked, and there is nothing to read"
-EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN", "mysql": "EXPLAIN"}
 
 
 @pytest.fixture(params=["analyzed", "unknown"])
@@ -68,30 +66,15 @@ def plans(act: Callable[[], object]) -> list[str]:
     return [plan(one["sql"]) for one in queries if f"{quoted} = " in one["sql"]]
 
 
-def plan(sql: str) -> str:
-    """Return how a query would be answered; of MySQL's plans, which indexes it would read."""
-    # MariaDB is told with each query of a page how long it may take.
-    sql = re.sub(r"^SET STATEMENT \S+ FOR ", "", sql)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{EXPLAIN[connection.vendor]} {sql}")
-        names = [column[0] for column in cursor.description]
-        rows = cursor.fetchall()
-    if connection.vendor == "mysql":
-        if rows[0][names.index("table")] is None:
-            return NOTHING
-        rows = [(row[names.index("table")], row[names.index("key")]) for row in rows]
-    return "\n".join(" ".join(map(str, row)) for row in rows)
-
-
 def fetch(client: Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
     b"".join(getattr(answer, "streaming_content", ()))
 
 
-def is_one_range(plan: str) -> bool:
-    return plan == NOTHING or (
-        "jobs_tag_name" in plan and not any(name in plan for name in OTHER_INDEXES)
+def is_one_range(found: str) -> bool:
+    return found == NOTHING or (
+        "jobs_tag_name" in found and not any(name in found for name in OTHER_INDEXES)
     )
 
 

@@ -20,6 +20,7 @@ from jobs.usual import Usual
 from jobs.web.runs import SHOWN, runs_around
 from jobs.web.tracebacks import own_frames
 from tests.factories import make_attempt, make_audit, make_job, make_worker
+from tests.plans import plan
 
 
 def page(client, job, query: str = "") -> str:
@@ -186,9 +187,7 @@ def test_the_like_of_a_job_are_read_from_their_index_alone(db) -> None:
         runs_around(job)
     assert len(queries) == 2
     for query in queries:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
-            (step,) = [str(row[3]) for row in cursor.fetchall()]
+        (step,) = plan(query["sql"]).splitlines()
         assert "LIMIT" in query["sql"]
         assert re.search(r"USING INDEX jobs_job_class \(job_class=\? AND id[<>]\?\)", step)
 
