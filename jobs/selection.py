@@ -34,7 +34,6 @@ PLAIN = {
 }
 """What indexed columns hold, as expressions that no index does."""
 LEADS = {
-    "group": "error_group",
     "status": "status",
     "job_class": "job_class",
     "queue": "queue",
@@ -93,7 +92,7 @@ class Selection:
     def is_one_range(self) -> bool:
         """Whether one index holds exactly these jobs, in their order."""
         asked = self.as_json().keys() - {"in_messages"}
-        alone = len(asked) < 2 and asked <= {"status", "job_class", "queue", "tag", "parent"}
+        alone = len(asked) < 2 and asked <= {*LEADS, "tag"}
         return alone or asked == {"status", "group"}
 
     @property
@@ -112,6 +111,8 @@ class Selection:
         """
         if self.tag or not self.is_one_range:
             return ""
+        if self.group:
+            return "error_group"
         return next((column for name, column in LEADS.items() if getattr(self, name)), "")
 
     def ordered(self, jobs: QuerySet[Job], *, newest_first: bool = False) -> QuerySet[Job]:
@@ -128,7 +129,7 @@ class Selection:
         """Return the jobs that match now, of the statuses `among` only, if any are given."""
         exact = {
             "error_type": self.error,
-            "error_group": "" if self.lead else self.group,
+            "error_group": self.group,
             "created_at__gte": self.since,
             "created_at__lt": self.until,
             "pk__in": self.ids,
@@ -141,12 +142,12 @@ class Selection:
             "queue": self.queue,
             "parent_id": self.parent,
         }
-        jobs = Job.objects.using(using).filter(**{name: v for name, v in exact.items() if v})
+        jobs = Job.objects.using(using)
+        if lead := self.lead:
+            value = (exact if lead in exact else named).pop(lead)
+            jobs = jobs.filter(Leads(F(lead), value))
+        jobs = jobs.filter(**{name: v for name, v in exact.items() if v})
         given = {lookup: value for lookup, value in named.items() if value not in ("", [], None)}
-        if self.lead:
-            value = {"error_group": self.group, **given}[self.lead]
-            jobs = jobs.filter(Leads(F(self.lead), value))
-            given.pop(self.lead, None)
         jobs = _tagged(jobs, self.tag, given) if self.tag else jobs.filter(**given)
         if self.status and among and self.status not in among:
             return jobs.none()
