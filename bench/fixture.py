@@ -75,6 +75,17 @@ def fill(count: int, *, days: float = 30.0, using: str = DEFAULT_DB_ALIAS) -> No
     history.finish(Job, Attempt, Tag, Rollup, ErrorRollup)
 
 
+def look_through(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Have PostgreSQL do, outside a transaction, what it does by itself some time after tables were filled.
+
+    Until then it does not know which rows an index alone can answer for, and reads tables in its place;
+    whether that comes before somebody looks, or after, is chance.
+    """
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+
+
 def _store_names_and_workers(using: str) -> list[UUID]:
     """Store the queues, the classes, and the workers that ran it all and have stopped since."""
     from jobs.models import JobClass, Queue, Worker

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page
 
 from jobs.lifecycle import rollups
 from jobs.lifecycle.engines import engine_for
@@ -16,7 +15,7 @@ from jobs.web import trends
 from tests.factories import make_job, make_names, make_worker
 
 from .axe import violations
-from .test_pages import LONG
+from .test_pages import LONG, fits
 
 PAGES = (
     "/stats/",
@@ -80,11 +79,6 @@ def test_the_pages_fit_and_are_accessible(theme, locale, widths, open_page) -> N
         assert all(fits(page, width) for width in widths), path
         wrong = violations(page)
         assert not wrong, f"{path}:\n" + "\n".join(wrong)
-
-
-def fits(page: Page, width: int) -> bool:
-    page.set_viewport_size({"width": width, "height": 800})
-    return int(page.evaluate("document.documentElement.scrollWidth")) <= width
 
 
 def test_bars_are_as_wide_as_their_place_and_coloured_by_outcome(open_page) -> None:

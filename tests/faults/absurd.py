@@ -8,10 +8,9 @@ from random import Random
 from urllib.parse import urlencode
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
-from bench.fixture import fill
+from bench.fixture import fill, look_through
 from bench.pages import living
 from bench.pages.addresses import pages
 from bench.pages.filters import Known
@@ -46,17 +45,6 @@ def make_world(jobs: int, days: float, monkeypatch: pytest.MonkeyPatch) -> Known
     living.settle()
     look_through()
     return Known.read(jobs)
-
-
-def look_through() -> None:
-    """Have the database learn what its tables hold, as it does by itself some time after they were filled.
-
-    Until then PostgreSQL reads whole tables in place of indexes, and whether its own look comes before
-    the first request or after it is chance.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE")
 
 
 def absurd(known: Known, count: int) -> list[str]:

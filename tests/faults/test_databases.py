@@ -42,15 +42,20 @@ def test_19_a_database_locked_by_somebody_else_is_waited_for(scene: Scene, figur
     worker = scene.ready(4, LEASE=60, BEAT=2)
     jobs = scene.dispatch(40, seconds=0.2, writes=True)
     scene.started(jobs[:1])
-    with transaction.atomic():
-        Queue.objects.create(name="written while locked")
-        pass_time(locked)
+    lock(locked)
     scene.over()
     done = scene.finish(*jobs)
     assert {(job.status, job.attempts_made) for job in done} == {(JobStatus.COMPLETED, 1)}
     assert Queue.objects.filter(name__startswith="written by").count() == len(jobs)
     assert worker.process.poll() is None
     figure(f"locked {locked} s under 40 jobs: errors that reached a job 0, reruns 0")
+
+
+def lock(seconds: float) -> None:
+    """Let nobody else write for so long: SQLite has one lock for all."""
+    with transaction.atomic():
+        Queue.objects.create(name="written while locked")
+        pass_time(seconds)
 
 
 @nightly
@@ -63,9 +68,7 @@ def test_19_a_lock_longer_than_the_lease_costs_nothing_either(scene: Scene, figu
     worker = scene.ready(4, LEASE=lease, BEAT=lease / 8)
     jobs = scene.dispatch(4, seconds=locked + 2)
     scene.started(jobs)
-    with transaction.atomic():
-        Queue.objects.create(name="written while locked")
-        pass_time(locked)
+    lock(locked)
     scene.over()
     done = scene.finish(*jobs)
     assert {(job.status, job.attempts_made) for job in done} == {(JobStatus.COMPLETED, 1)}
